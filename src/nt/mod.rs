@@ -1,0 +1,17 @@
+//! Small words shared by every stage: names, paths, SIDs, times, GUIDs, security descriptors.
+//!
+//! Nothing here reads a file or knows a stage. Each type is validated when it is made, so its getters cannot fail.
+
+mod guid;
+mod name;
+mod path;
+mod security;
+mod sid;
+mod time;
+
+pub use guid::Guid;
+pub use name::{NtString, upcase};
+pub use path::WinPath;
+pub use security::{Ace, SecurityDescriptor, SecurityError};
+pub use sid::{Sid, SidError};
+pub use time::FileTime;

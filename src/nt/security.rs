@@ -1,0 +1,287 @@
+//! [`SecurityDescriptor`]: owner and permissions of a file or key, in the self-relative form that NTFS and the
+//! registry store.
+//!
+//! Reads it and swaps SIDs in it. It does not judge access and does not build descriptors from text (SDDL).
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::Sid;
+
+/// `SE_SELF_RELATIVE`: the parts are named by offsets from the start of the descriptor.
+const SELF_RELATIVE: u16 = 0x8000;
+/// Largest descriptor NTFS accepts (`SECURITY_DESCRIPTOR` in `$Secure`, 64 KiB); a registry one is no larger in
+/// practice, since each ACL is limited to 64 KiB too.
+const MAX_SIZE: usize = 256 * 1024;
+
+/// A valid self-relative security descriptor: header, owner, group, and both ACLs lie inside it.
+///
+/// Reference: \[MS-DTYP\] 2.4.6.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecurityDescriptor(Box<[u8]>);
+
+/// Why bytes are not a self-relative security descriptor.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecurityError {
+    /// The header is missing, of another revision, not self-relative, or the whole is too large.
+    #[error("{0} bytes do not begin with the header of a self-relative security descriptor")]
+    Header(usize),
+    /// A part named by the header lies outside the descriptor or is damaged.
+    #[error("the {part} of the security descriptor, at +{offset:#x}, is outside of it or damaged")]
+    Part {
+        /// Which part: owner, group, sacl or dacl.
+        part: &'static str,
+        /// Its offset in the descriptor.
+        offset: usize,
+    },
+}
+
+/// One access control entry that names a SID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ace {
+    /// `ACE_TYPE`: 0 allowed, 1 denied, 2 audit, 5 to 8 their object forms, …
+    pub ace_type: u8,
+    /// `ACE_FLAGS`: 1 object inherit, 2 container inherit, 0x10 inherited, …
+    pub flags: u8,
+    /// `ACCESS_MASK`.
+    pub mask: u32,
+    /// Whom it is about.
+    pub sid: Sid,
+}
+
+/// The four parts in the order of the header's offset fields, with the position of each field.
+const PARTS: [(&str, usize); 4] = [("owner", 4), ("group", 8), ("sacl", 12), ("dacl", 16)];
+
+impl SecurityDescriptor {
+    /// Takes the bytes after checking that every part lies inside.
+    ///
+    /// # Errors
+    /// Names the first part that does not.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SecurityError> {
+        let head =
+            bytes.get(..20).filter(|head| head.first() == Some(&1)).filter(|_| bytes.len() <= MAX_SIZE);
+        if head.is_none() || u16_at(bytes, 2).is_none_or(|control| control & SELF_RELATIVE == 0) {
+            return Err(SecurityError::Header(bytes.len()));
+        }
+        let sd = Self(bytes.into());
+        for (part, field) in PARTS {
+            let Some(offset) = sd.part(field) else { continue };
+            let bad = || SecurityError::Part { part, offset };
+            let rest = sd.0.get(offset..).ok_or_else(bad)?;
+            if part.ends_with("acl") {
+                Self::aces_of(rest).ok_or_else(bad)?;
+            } else {
+                Sid::parse(rest).map_err(|_| bad())?;
+            }
+        }
+        Ok(sd)
+    }
+
+    /// The stored form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The owner, where one is set.
+    pub fn owner(&self) -> Option<Sid> {
+        self.part(4).and_then(|offset| Sid::parse(self.0.get(offset..)?).ok())
+    }
+
+    /// The primary group, where one is set.
+    pub fn group(&self) -> Option<Sid> {
+        self.part(8).and_then(|offset| Sid::parse(self.0.get(offset..)?).ok())
+    }
+
+    /// The entries of the DACL that name a SID; none when there is no DACL, which grants everyone everything.
+    pub fn dacl(&self) -> Option<Vec<Ace>> {
+        let acl = self.0.get(self.part(16)?..)?;
+        let aces = Self::aces_of(acl)?;
+        Some(aces.into_iter().filter_map(|(at, sid_at)| Self::ace(acl, at, sid_at?)).collect())
+    }
+
+    /// Every SID the descriptor names, with repetitions.
+    pub fn sids(&self) -> Vec<Sid> {
+        self.sid_offsets().into_iter().filter_map(|at| Sid::parse(self.0.get(at..)?).ok()).collect()
+    }
+
+    /// The same descriptor with SIDs replaced where `map` gives another one; none when nothing changes.
+    ///
+    /// Parts are laid out anew in the order owner, group, SACL, DACL, because a new SID may be longer.
+    pub fn map_sids(&self, map: impl Fn(&Sid) -> Option<Sid>) -> Option<Self> {
+        if !self.sids().iter().any(|sid| map(sid).is_some_and(|new| new != *sid)) {
+            return None;
+        }
+        let mut out = self.0.get(..20)?.to_vec();
+        for (name, field) in PARTS {
+            let Some(offset) = self.part(field) else { continue };
+            let at = u32::try_from(out.len()).ok()?;
+            out.get_mut(field..field + 4)?.copy_from_slice(&at.to_le_bytes());
+            let part = self.0.get(offset..)?;
+            if name.ends_with("acl") {
+                out.extend(map_acl(part, &map)?);
+            } else {
+                let sid = Sid::parse(part).ok()?;
+                out.extend(map(&sid).unwrap_or(sid).to_bytes());
+            }
+            out.resize(out.len().next_multiple_of(4), 0);
+        }
+        Self::parse(&out).ok()
+    }
+
+    /// Offset of a part, none where the field is zero.
+    fn part(&self, field: usize) -> Option<usize> {
+        let control = u16_at(&self.0, 2)?;
+        // A zero offset with SE_DACL_PRESENT is a null DACL; without the flag the field is meaningless.
+        let present = match field {
+            12 => control & 0x10 != 0,
+            16 => control & 0x04 != 0,
+            _ => true,
+        };
+        u32_at(&self.0, field).filter(|&offset| present && offset != 0).and_then(|o| usize::try_from(o).ok())
+    }
+
+    fn sid_offsets(&self) -> Vec<usize> {
+        let mut offsets = Vec::new();
+        for (name, field) in PARTS {
+            let Some(offset) = self.part(field) else { continue };
+            if name.ends_with("acl") {
+                let aces = self.0.get(offset..).and_then(Self::aces_of).unwrap_or_default();
+                offsets.extend(aces.iter().filter_map(|&(_, sid_at)| offset.checked_add(sid_at?)));
+            } else {
+                offsets.push(offset);
+            }
+        }
+        offsets
+    }
+
+    /// The entries of an ACL as (offset of the ACE, offset of its SID where its type has one); none when an entry
+    /// leaves the ACL.
+    fn aces_of(acl: &[u8]) -> Option<Vec<(usize, Option<usize>)>> {
+        let size = usize::from(u16_at(acl, 2)?);
+        let acl = acl.get(..size)?;
+        let mut at = 8_usize;
+        let mut aces = Vec::new();
+        for _ in 0..u16_at(acl, 4)? {
+            let len = usize::from(u16_at(acl, at.checked_add(2)?)?);
+            let ace = acl.get(at..at.checked_add(len)?).filter(|_| len >= 4)?;
+            aces.push((at, sid_offset_in(ace).and_then(|sid_at| at.checked_add(sid_at))));
+            at = at.checked_add(len)?;
+        }
+        Some(aces)
+    }
+
+    fn ace(acl: &[u8], at: usize, sid_at: usize) -> Option<Ace> {
+        Some(Ace {
+            ace_type: *acl.get(at)?,
+            flags: *acl.get(at.checked_add(1)?)?,
+            mask: u32_at(acl, at.checked_add(4)?)?,
+            sid: Sid::parse(acl.get(sid_at..)?).ok()?,
+        })
+    }
+}
+
+/// Where the SID stands in an ACE: after the mask, and in object ACEs after the GUIDs that are present.
+/// None for types without a SID and where the SID is cut off.
+fn sid_offset_in(ace: &[u8]) -> Option<usize> {
+    let offset = match ace.first()? {
+        // Allowed, denied, audit, alarm, the callback forms, and the mandatory label, attribute and policy types.
+        0..=3 | 9 | 10 | 13 | 14 | 17..=21 => 8,
+        // The object forms carry flags and up to two GUIDs.
+        5..=8 | 11 | 12 | 15 | 16 => {
+            let flags = u32_at(ace, 8)?;
+            let guids = usize::from(flags & 1 != 0) + usize::from(flags & 2 != 0);
+            12 + 16 * guids
+        }
+        _ => return None,
+    };
+    Sid::parse(ace.get(offset..)?).ok().map(|_| offset)
+}
+
+fn map_acl(acl: &[u8], map: impl Fn(&Sid) -> Option<Sid>) -> Option<Vec<u8>> {
+    let mut out = acl.get(..8)?.to_vec();
+    for (at, sid_at) in SecurityDescriptor::aces_of(acl)? {
+        let len = usize::from(u16_at(acl, at.checked_add(2)?)?);
+        let ace = acl.get(at..at.checked_add(len)?)?;
+        let Some(sid_at) = sid_at.and_then(|sid_at| sid_at.checked_sub(at)) else {
+            out.extend(ace);
+            continue;
+        };
+        let sid = Sid::parse(ace.get(sid_at..)?).ok()?;
+        let old_len = sid.to_bytes().len();
+        let mut new = ace.get(..sid_at)?.to_vec();
+        new.extend(map(&sid).unwrap_or(sid).to_bytes());
+        // Callback ACEs carry an expression behind the SID.
+        new.extend(ace.get(sid_at.checked_add(old_len)?..)?);
+        let new_len = u16::try_from(new.len()).ok()?;
+        new.get_mut(2..4)?.copy_from_slice(&new_len.to_le_bytes());
+        out.extend(new);
+    }
+    let size = u16::try_from(out.len()).ok()?;
+    out.get_mut(2..4)?.copy_from_slice(&size.to_le_bytes());
+    Some(out)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+impl fmt::Debug for SecurityDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dacl = self.dacl();
+        f.debug_struct("SecurityDescriptor").field("owner", &self.owner()).field("dacl", &dacl).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Owner and group BUILTIN\Administrators; DACL: user 1001 allowed, an object ACE with one GUID for user 1001.
+    fn sample(user: &str) -> Vec<u8> {
+        let admins: Sid = "S-1-5-32-544".parse().unwrap();
+        let user: Sid = user.parse().unwrap();
+        let ace = |ace_type: u8, middle: &[u8]| {
+            let body = [&0x001F_01FF_u32.to_le_bytes()[..], middle, &user.to_bytes()].concat();
+            let len = u16::try_from(4 + body.len()).unwrap();
+            [&[ace_type, 3][..], &len.to_le_bytes(), &body].concat()
+        };
+        let object = [&1_u32.to_le_bytes()[..], &[7; 16]].concat();
+        let aces = [ace(0, &[]), ace(5, &object)].concat();
+        let acl_len = u16::try_from(8 + aces.len()).unwrap();
+        let acl = [&[4, 0][..], &acl_len.to_le_bytes(), &[2, 0, 0, 0], &aces].concat();
+        let mut sd = vec![1, 0, 0x04, 0x80];
+        for offset in [20_u32, 36, 0, 52] {
+            sd.extend(offset.to_le_bytes());
+        }
+        sd.extend(admins.to_bytes());
+        sd.extend(admins.to_bytes());
+        sd.extend(acl);
+        sd
+    }
+
+    #[test]
+    fn every_sid_is_found_and_replaced() {
+        let old: Sid = "S-1-5-21-1-2-3-1001".parse().unwrap();
+        let new: Sid = "S-1-12-1-9-8-7-6".parse().unwrap();
+        let sd = SecurityDescriptor::parse(&sample("S-1-5-21-1-2-3-1001")).unwrap();
+        assert_eq!(sd.sids().iter().filter(|sid| **sid == old).count(), 2);
+        let mapped = sd.map_sids(|sid| (*sid == old).then(|| new.clone())).unwrap();
+        assert_eq!(mapped.as_bytes(), sample("S-1-12-1-9-8-7-6"));
+        assert_eq!(mapped.owner(), sd.owner());
+        assert_eq!(sd.map_sids(|_| None), None);
+    }
+
+    #[test]
+    fn cut_descriptors_are_refused_at_every_length() {
+        let bytes = sample("S-1-5-21-1-2-3-1001");
+        for len in 0..bytes.len() {
+            assert!(SecurityDescriptor::parse(&bytes[..len]).is_err(), "{len}");
+        }
+    }
+}
