@@ -3,6 +3,7 @@
 //! Nothing here reads a file or knows a stage. Each type is validated when it is made, so its getters cannot fail.
 
 mod guid;
+mod hex;
 mod name;
 mod path;
 mod security;
@@ -10,6 +11,7 @@ mod sid;
 mod time;
 
 pub use guid::Guid;
+pub use hex::HexBytes;
 pub use name::{NtString, upcase};
 pub use path::WinPath;
 pub use security::{Ace, SecurityDescriptor, SecurityError};

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Sid;
+use super::{HexBytes, Sid};
 
 /// `SE_SELF_RELATIVE`: the parts are named by offsets from the start of the descriptor.
 const SELF_RELATIVE: u16 = 0x8000;
@@ -17,8 +18,11 @@ const MAX_SIZE: usize = 256 * 1024;
 
 /// A valid self-relative security descriptor: header, owner, group, and both ACLs lie inside it.
 ///
+/// Written as hexadecimal digits.
+///
 /// Reference: \[MS-DTYP\] 2.4.6.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "HexBytes", into = "HexBytes")]
 pub struct SecurityDescriptor(Box<[u8]>);
 
 /// Why bytes are not a self-relative security descriptor.
@@ -229,6 +233,20 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+impl TryFrom<HexBytes> for SecurityDescriptor {
+    type Error = SecurityError;
+
+    fn try_from(bytes: HexBytes) -> Result<Self, SecurityError> {
+        Self::parse(&bytes.0)
+    }
+}
+
+impl From<SecurityDescriptor> for HexBytes {
+    fn from(sd: SecurityDescriptor) -> Self {
+        Self(sd.0.into())
+    }
 }
 
 impl fmt::Debug for SecurityDescriptor {

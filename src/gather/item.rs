@@ -1,0 +1,311 @@
+//! What a personality consists of: its header, and items (files, registry keys, notes on what was not taken).
+//!
+//! These types are the manifest: their JSON form is described in `src/store/FORMAT.md`. Fields that have nothing to
+//! say are left out of it, because a personality has a hundred thousand of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
+    record::Note,
+};
+
+/// What every personality says about itself before its items.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The PC it was taken from.
+    pub computer: Computer,
+    /// Whose it is; none for the system personality, which holds the machine-wide part.
+    pub user: Option<User>,
+    /// Where it was read.
+    pub source: Source,
+    /// The rule files that chose the items, in the order given.
+    pub rules: Vec<RuleFile>,
+    /// When the run began, by the clock of the machine that ran it.
+    pub started: FileTime,
+    /// The program and its version.
+    pub tool: String,
+}
+
+/// The old PC and its Windows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Computer {
+    /// The computer name, or the name the administrator gave with `--computer`.
+    pub name: String,
+    /// The domain or workgroup, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Product name such as `Windows 7 Professional`.
+    pub product: String,
+    /// Version such as `6.1.7601`.
+    pub version: String,
+    /// `x86`, `x64` or `arm64`.
+    pub architecture: String,
+    /// Folder of the Windows on its volume.
+    pub windows_dir: WinPath,
+    /// Letter the volume had in the old Windows, such as `C:`.
+    pub drive: String,
+}
+
+/// The user of a personality.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// None for a profile folder that no account claims.
+    pub sid: Option<Sid>,
+    /// Account name; the folder's name where no account is known.
+    pub name: String,
+    /// Domain, computer name for a local account, `AzureAD` for Entra; none when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The profile folder on the old volume.
+    pub profile: WinPath,
+    /// When the profile was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<FileTime>,
+    /// Local groups the account was a member of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+/// The volume that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// As given on the command line.
+    pub name: String,
+    /// Where the volume begins on it, in bytes.
+    pub offset: u64,
+    /// Size of the volume in bytes.
+    pub size: u64,
+    /// NTFS volume serial number, as 16 hexadecimal digits.
+    pub serial: String,
+    /// Volume label.
+    pub label: String,
+}
+
+/// A rule file that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleFile {
+    /// File name, or `built-in:NAME`.
+    pub name: String,
+    /// BLAKE3 of its bytes.
+    pub hash: Hash,
+}
+
+/// One line of a personality.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Item {
+    /// A file or folder that was taken.
+    File(FileItem),
+    /// A registry key with the values that were taken.
+    Key(KeyItem),
+    /// Something that was not taken, or not whole, and why.
+    Note(Note),
+}
+
+/// A file or folder, with every NTFS attribute a restore needs. One item for all its hard links.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileItem {
+    /// Its names; more than one where several hard links of the file were taken. Never empty.
+    pub names: Vec<FileName>,
+    /// True for a folder.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub directory: bool,
+    /// `FILE_ATTRIBUTE_*` of `$STANDARD_INFORMATION`.
+    pub attributes: u32,
+    /// The times of `$STANDARD_INFORMATION`, which Windows shows.
+    pub times: Times,
+    /// The times of `$FILE_NAME`, which examiners compare with the others; of the first name.
+    pub name_times: Times,
+    /// MFT record number in the low 48 bits, sequence number above: who this was on the old volume.
+    pub reference: u64,
+    /// Owner and permissions; none where the volume has none or they were unreadable (a note says so).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecurityDescriptor>,
+    /// The data streams, the unnamed one first. A folder has only named ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamItem>,
+    /// Reparse data of a link, a junction, a placeholder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reparse: Option<Reparse>,
+    /// The packed `$EA` list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_attributes: Option<HexBytes>,
+    /// The 16 to 64 bytes of `$OBJECT_ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_id: Option<HexBytes>,
+    /// `$EFS`, without which the raw bytes of an encrypted stream are worth nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efs: Option<HexBytes>,
+}
+
+/// One hard link of a file: both forms of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileName {
+    /// Path on the old volume.
+    pub path: WinPath,
+    /// The 8.3 name beside the long one, where there is one and it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<NtString>,
+}
+
+/// Four times, as NTFS keeps them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// Creation.
+    pub created: FileTime,
+    /// Last write of the data.
+    pub modified: FileTime,
+    /// Last change of the MFT record.
+    pub changed: FileTime,
+    /// Last access.
+    pub accessed: FileTime,
+}
+
+/// One data stream of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamItem {
+    /// Empty for the file's own data.
+    #[serde(default, skip_serializing_if = "NtString::is_empty")]
+    pub name: NtString,
+    /// Length as programs see it, in bytes.
+    pub size: u64,
+    /// How the bytes lay on the old volume.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compressed: bool,
+    /// The stream had holes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sparse: bool,
+    /// The content is EFS ciphertext as on the disk, up to the end of the last cluster: not readable without the
+    /// user's key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub encrypted: bool,
+    /// The ranges of the stream that `content` holds, one after the other; outside of them the stream is zero.
+    /// None when `content` is the whole stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<Vec<ByteRange>>,
+    /// Ranges that could not be read. They are not in `content` and nothing is known of their bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<ByteRange>,
+    /// The bytes; none when the stream is kept without them (cloud-only, deduplicated), which a note explains.
+    pub content: Option<Content>,
+}
+
+/// A range of bytes of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// How many.
+    pub len: u64,
+}
+
+/// Where bytes are in the datastore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// How many.
+    pub size: u64,
+    /// BLAKE3 of all of them, taken while they were read.
+    pub hash: Hash,
+    /// The chunks they are made of, in order; empty when there are no bytes.
+    pub chunks: Vec<ChunkRef>,
+}
+
+/// A chunk of the datastore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkRef {
+    /// What it is called: the BLAKE3 of its bytes (keyed in an encrypted datastore).
+    pub id: Hash,
+    /// Its length in bytes.
+    pub len: u32,
+}
+
+/// The data of a reparse point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reparse {
+    /// `IO_REPARSE_TAG_*`.
+    pub tag: u32,
+    /// What follows the 8-byte header.
+    pub data: HexBytes,
+}
+
+/// A registry key and those of its values that were taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyItem {
+    /// Full name, such as `HKCU\Control Panel\Desktop`.
+    pub key: NtString,
+    /// When it was last written.
+    pub last_written: FileTime,
+    /// The values; empty where the key itself was chosen.
+    pub values: Vec<ValueItem>,
+}
+
+/// One registry value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueItem {
+    /// Empty for the default value.
+    pub name: NtString,
+    /// `REG_*` number: 1 `REG_SZ`, 2 `REG_EXPAND_SZ`, 3 `REG_BINARY`, 4 `REG_DWORD`, …
+    pub data_type: u32,
+    /// The bytes as stored.
+    pub data: HexBytes,
+}
+
+/// A BLAKE3 hash; 64 hexadecimal digits in text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "HexBytes", into = "HexBytes")]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Of all of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+impl TryFrom<HexBytes> for Hash {
+    type Error = String;
+
+    fn try_from(bytes: HexBytes) -> Result<Self, String> {
+        bytes.0.try_into().map(Self).map_err(|bytes: Vec<u8>| {
+            format!("a hash is written as 64 hexadecimal digits, not {}", bytes.len().saturating_mul(2))
+        })
+    }
+}
+
+impl From<Hash> for HexBytes {
+    fn from(hash: Hash) -> Self {
+        Self(hash.0.into())
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FileItem {
+    /// The path that stands for the item in lists: its first name.
+    pub fn path(&self) -> WinPath {
+        self.names.first().map(|name| name.path.clone()).unwrap_or_default()
+    }
+
+    /// Length of the file's own data as programs see it; zero for a folder.
+    pub fn size(&self) -> u64 {
+        self.streams.iter().find(|stream| stream.name.is_empty()).map_or(0, |stream| stream.size)
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
