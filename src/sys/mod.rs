@@ -1,1 +1,8 @@
-//! (in the making)
+//! What the operating system must be asked for directly: the only unsafe code of the crate.
+//!
+//! Platform code comes in twins of the same interface, `linux` and `win32`; each unsafe block says why it is sound.
+
+/// Block devices and raw volumes, opened for reading only.
+pub mod device;
+/// Files as memory.
+pub mod map;
