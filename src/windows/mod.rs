@@ -1,1 +1,34 @@
-//! (in the making)
+//! Stage 3: what Windows is on the volume. Finds every installation (XP to 11), and in each the users, accounts, known
+//! folders, variables and drive letters.
+//!
+//! Everything is read from the volume alone: the hives `SOFTWARE`, `SYSTEM`, `SAM`, `SECURITY` and each `NTUSER.DAT`,
+//! opened leniently with their logs replayed in memory. No registry API, no domain controller. What is absent is
+//! absent, what is damaged is told in `problems`; neither makes a user disappear.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod drive;
+mod environment;
+mod installation;
+mod known_folder;
+mod profile;
+pub mod sam;
+mod selection;
+mod variables;
+mod version;
+
+pub use drive::{DriveLetter, DriveTarget, Drives, Place};
+pub use environment::Environment;
+pub use installation::{HivePaths, Installation, Membership, Tenant, TimeZone};
+pub use known_folder::{KnownFolder, Location, LocationSource, Redirection};
+pub use profile::{
+    Account, LastUse, LastUseSource, LocalGroup, NameSource, Profile, ProfileKind, ProfileMark,
+};
+pub use selection::{Selected, UserPattern, UserSelection};
+pub use variables::VIRTUAL_FOLDERS;
+pub use version::{Architecture, Version};
