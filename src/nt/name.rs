@@ -95,6 +95,12 @@ impl From<&str> for NtString {
     }
 }
 
+impl From<&Self> for NtString {
+    fn from(name: &Self) -> Self {
+        name.clone()
+    }
+}
+
 impl From<Vec<u16>> for NtString {
     fn from(units: Vec<u16>) -> Self {
         Self(units.into())
