@@ -80,16 +80,6 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-impl ReadAt for &[u8] {
-    fn len(&self) -> u64 {
-        <[u8]>::len(self) as u64
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
-        read_slice(self, offset, buf)
-    }
-}
-
 /// Copies a range out of a slice.
 pub(super) fn read_slice(bytes: &[u8], offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
     let range = usize::try_from(offset).ok().and_then(|at| bytes.get(at..at.checked_add(buf.len())?));
