@@ -1,1 +1,40 @@
-//! (in the making)
+//! Stage 6: keeps personalities in a datastore, a folder that many computers write to at once.
+//!
+//! File contents are cut into chunks, named by their BLAKE3, compressed, and collected in immutable packs; an index
+//! says which pack holds which chunk; a personality is one file of JSON lines and its appearance is the commit. A
+//! writer only ever adds files, each complete before it gets its name, in the order packs, index, personality: there
+//! is nothing to lock, and a writer that dies leaves only files that nothing refers to. `FORMAT.md` beside this file
+//! says every byte of it.
+//!
+//! Whatever is read back is checked: a chunk by its hash, an index and a personality by the hash in their names.
+//! Nothing in a datastore is trusted to be well-formed; counts and sizes have budgets.
+//!
+//! Not here: what an item means, and the paths it names (`inject`); encryption; the removal of anything.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod chunker;
+mod config;
+mod datastore;
+mod error;
+mod files;
+mod index;
+mod pack;
+mod personality;
+mod reader;
+mod verify;
+mod writer;
+
+pub use config::{ChunkSizes, Config};
+pub use datastore::{Datastore, Repair};
+pub use error::{ErrorKind, StoreError};
+pub use personality::{Footer, Items, Listing, Personality};
+pub use reader::ContentReader;
+pub use verify::{Affected, Finding, Verification};
+pub use writer::{PersonalityWriter, Stored, Writer};

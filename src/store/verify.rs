@@ -1,0 +1,344 @@
+//! `verify`: reads everything back and says what is damaged and whom it concerns. Changes nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    io::Read,
+    sync::Arc,
+};
+
+use fs_err as fs;
+use serde::Serialize;
+
+use super::{
+    datastore::{Datastore, Loaded},
+    error::StoreError,
+    index::Place,
+    pack,
+    personality::Personality,
+    reader::check_sizes,
+};
+use crate::{
+    gather::{ChunkRef, Hash, Item},
+    record::Progress,
+};
+
+/// Items named for one damaged chunk; the rest is counted. A chunk of zeros may be in a hundred thousand.
+const MAX_AFFECTED: usize = 100;
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// Personalities read.
+    pub personalities: u64,
+    /// Their items.
+    pub items: u64,
+    /// Packs read from end to end; zero when only some personalities were asked for.
+    pub packs: u64,
+    /// Chunks read and hashed.
+    pub chunks: u64,
+    /// Their bytes, decompressed.
+    pub bytes: u64,
+    /// What is damaged; empty when all is well.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// A personality cannot be read.
+    Personality {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// An index file cannot be used. Nothing is lost: its packs have the same lists.
+    Index {
+        /// Its file name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A pack is missing or not as it was written. What it costs, if anything, is said of its chunks.
+    Pack {
+        /// Its name.
+        id: Hash,
+        /// Why.
+        reason: String,
+    },
+    /// A content that personalities need cannot be read back in full.
+    Chunk {
+        /// The chunk that is missing or damaged in every pack that should have it.
+        id: Hash,
+        /// Why.
+        reason: String,
+        /// The first items that need it.
+        affected: Vec<Affected>,
+        /// How many items need it.
+        count: u64,
+    },
+    /// An item contradicts itself.
+    Item {
+        /// Which.
+        item: Affected,
+        /// How.
+        reason: String,
+    },
+}
+
+/// An item that damage concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Affected {
+    /// Name of the personality.
+    pub personality: String,
+    /// Path of the file, and its stream where it is a named one.
+    pub item: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Personality { name, reason } => write!(f, "personality {name} is damaged: {reason}"),
+            Self::Index { name, reason } => write!(f, "index file {name} is damaged: {reason}"),
+            Self::Pack { id, reason } => write!(f, "pack {id} is damaged: {reason}"),
+            Self::Chunk { id, reason, count, .. } => {
+                write!(f, "chunk {id} is lost: {reason}; {count} items need it")
+            }
+            Self::Item { item, reason } => {
+                write!(f, "`{}` of personality {} is damaged: {reason}", item.item, item.personality)
+            }
+        }
+    }
+}
+
+impl Verification {
+    /// True when nothing is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+impl Datastore {
+    /// Checks the whole datastore: every index and pack from end to end, every chunk, every personality.
+    ///
+    /// # Errors
+    /// When the datastore cannot be read at all, or the run was cancelled. Damage is a finding, not an error.
+    pub fn verify(&self, progress: &Progress) -> Result<Verification, StoreError> {
+        self.forget_index();
+        let mut check = Check::new(self, progress)?;
+        check.index_files();
+        check.packs()?;
+        let listing = self.personalities()?;
+        for (name, error) in listing.damaged {
+            check.found.findings.push(Finding::Personality { name, reason: error.to_string() });
+        }
+        check.personalities(listing.personalities.iter())?;
+        Ok(check.finish())
+    }
+
+    /// Checks these personalities and the chunks they need, and nothing else: what there is to check after a run, in
+    /// a datastore of many computers.
+    ///
+    /// # Errors
+    /// As [`Datastore::verify`].
+    pub fn verify_only(
+        &self,
+        which: &[&Personality],
+        progress: &Progress,
+    ) -> Result<Verification, StoreError> {
+        self.forget_index();
+        let mut check = Check::new(self, progress)?;
+        check.chunks_of(which)?;
+        check.personalities(which.iter().copied())?;
+        Ok(check.finish())
+    }
+}
+
+struct Check<'a> {
+    store: &'a Datastore,
+    progress: &'a Progress,
+    loaded: Arc<Loaded>,
+    found: Verification,
+    /// Chunks that cannot be read from any pack, with the reason.
+    bad: HashMap<Hash, String>,
+    affected: BTreeMap<Hash, (Vec<Affected>, u64)>,
+}
+
+impl<'a> Check<'a> {
+    fn new(store: &'a Datastore, progress: &'a Progress) -> Result<Self, StoreError> {
+        Ok(Self {
+            store,
+            progress,
+            loaded: store.index_of_all_packs()?,
+            found: Verification::default(),
+            bad: HashMap::new(),
+            affected: BTreeMap::new(),
+        })
+    }
+
+    fn go_on(&self) -> Result<(), StoreError> {
+        if self.progress.is_cancelled() { Err(StoreError::Cancelled) } else { Ok(()) }
+    }
+
+    fn index_files(&mut self) {
+        for (path, reason) in &self.loaded.damaged {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.found.findings.push(Finding::Index { name, reason: reason.clone() });
+        }
+    }
+
+    /// Every pack, whether an index names it or it is only there.
+    fn packs(&mut self) -> Result<(), StoreError> {
+        let loaded = Arc::clone(&self.loaded);
+        for (id, _) in self.store.pack_files()? {
+            // Had it a sound list, the search for packs would have added it.
+            if !loaded.index.has_pack(id) {
+                self.whole_pack(id);
+            }
+        }
+        self.progress.expect(0, loaded.index.packs().iter().map(|pack| pack.len).sum());
+        for places in loaded.index.places_by_pack().chunk_by(|one, next| one.pack == next.pack) {
+            let Some(pack) = places.first().and_then(|place| loaded.index.pack(place.pack)) else { continue };
+            self.whole_pack(pack.id);
+            for place in places {
+                self.go_on()?;
+                self.place(place);
+            }
+            self.progress.add_bytes(pack.len);
+        }
+        Ok(())
+    }
+
+    fn whole_pack(&mut self, id: Hash) {
+        self.found.packs = self.found.packs.saturating_add(1);
+        if let Err(reason) = self.pack_file(id) {
+            self.found.findings.push(Finding::Pack { id, reason });
+        }
+    }
+
+    /// The hash of a pack's bytes, and its list.
+    fn pack_file(&self, id: Hash) -> Result<(), String> {
+        let path = self.store.path().join(pack::relative_path(id));
+        let mut file = fs::File::open(path).map_err(|error| error.to_string())?;
+        let mut hasher = blake3::Hasher::new();
+        let len = std::io::copy(&mut file.by_ref().take(pack::MAX_LEN), &mut hasher);
+        let len = len.map_err(|error| error.to_string())?;
+        if hasher.finalize() != id.0 {
+            return Err("its bytes do not have the hash that is its name".into());
+        }
+        pack::read_list(&mut file, len).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// One place of a chunk; what is bad there may be good elsewhere.
+    fn place(&mut self, place: &Place) {
+        let entry = place.entry;
+        self.found.chunks = self.found.chunks.saturating_add(1);
+        self.found.bytes = self.found.bytes.saturating_add(u64::from(entry.len));
+        if let Err(error) = self.store.chunk_at(&self.loaded.index, place) {
+            let wanted = ChunkRef { id: entry.id, len: entry.len };
+            if self.store.chunk(&wanted).is_err() {
+                self.bad.insert(entry.id, error.to_string());
+            }
+        }
+    }
+
+    /// The chunks that some personalities need, in the order of the packs.
+    fn chunks_of(&mut self, which: &[&Personality]) -> Result<(), StoreError> {
+        let mut wanted: HashSet<Hash> = HashSet::new();
+        for personality in which {
+            // What is wrong with the personality itself is found when it is read the second time.
+            for item in self.store.items(personality).into_iter().flatten().map_while(Result::ok) {
+                self.go_on()?;
+                wanted.extend(contents(&item).flat_map(|(_, content)| &content.chunks).map(|chunk| chunk.id));
+            }
+        }
+        let loaded = Arc::clone(&self.loaded);
+        let mut places: Vec<&Place> = wanted.iter().filter_map(|id| loaded.index.find(*id).first()).collect();
+        places.sort_unstable_by_key(|place| (place.pack, place.offset));
+        self.progress.expect(0, places.iter().map(|place| u64::from(place.entry.stored)).sum());
+        for place in places {
+            self.go_on()?;
+            self.place(place);
+            self.progress.add_bytes(u64::from(place.entry.stored));
+        }
+        Ok(())
+    }
+
+    fn personalities<'p>(&mut self, all: impl Iterator<Item = &'p Personality>) -> Result<(), StoreError> {
+        for personality in all {
+            self.found.personalities = self.found.personalities.saturating_add(1);
+            if let Err(error) = self.personality(personality) {
+                if matches!(error, StoreError::Cancelled) {
+                    return Err(error);
+                }
+                let name = personality.name.clone();
+                self.found.findings.push(Finding::Personality { name, reason: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn personality(&mut self, personality: &Personality) -> Result<(), StoreError> {
+        let loaded = Arc::clone(&self.loaded);
+        self.progress.expect(personality.footer.items, 0);
+        for item in self.store.items(personality)? {
+            let item = item?;
+            self.go_on()?;
+            self.found.items = self.found.items.saturating_add(1);
+            self.progress.add_item();
+            for (name, content) in contents(&item) {
+                let affected = || Affected { personality: personality.name.clone(), item: name.clone() };
+                if let Err(reason) = check_sizes(content) {
+                    self.found.findings.push(Finding::Item { item: affected(), reason: reason.into() });
+                }
+                // A content may name a chunk many times: the item is concerned once.
+                let ids: HashSet<Hash> = content.chunks.iter().map(|chunk| chunk.id).collect();
+                for id in ids {
+                    if loaded.index.find(id).is_empty() {
+                        self.bad.entry(id).or_insert_with(|| "it is in no pack".into());
+                    }
+                    if self.bad.contains_key(&id) {
+                        let (list, count) = self.affected.entry(id).or_default();
+                        *count = count.saturating_add(1);
+                        if list.len() < MAX_AFFECTED {
+                            list.push(affected());
+                        }
+                    }
+                }
+                let lengths = |chunk: &&ChunkRef| {
+                    let places = loaded.index.find(chunk.id);
+                    !places.is_empty() && places.iter().all(|place| place.entry.len != chunk.len)
+                };
+                if let Some(chunk) = content.chunks.iter().find(lengths) {
+                    let reason = format!("it expects chunk {} to have {} bytes", chunk.id, chunk.len);
+                    self.found.findings.push(Finding::Item { item: affected(), reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A damaged chunk that no personality needs costs nobody anything: its pack was named, and that is all.
+    fn finish(mut self) -> Verification {
+        for (id, (affected, count)) in self.affected {
+            let reason = self.bad.remove(&id).unwrap_or_default();
+            self.found.findings.push(Finding::Chunk { id, reason, affected, count });
+        }
+        self.found
+    }
+}
+
+/// The contents of an item, each with the name of the file or stream it is of.
+fn contents(item: &Item) -> impl Iterator<Item = (String, &crate::gather::Content)> {
+    let file = if let Item::File(file) = item { Some(file) } else { None };
+    file.into_iter().flat_map(|file| {
+        file.streams.iter().filter_map(|stream| {
+            let path = file.path();
+            let name =
+                if stream.name.is_empty() { path.to_string() } else { format!("{path}:{}", stream.name) };
+            stream.content.as_ref().map(|content| (name, content))
+        })
+    })
+}

@@ -1,0 +1,389 @@
+//! The write side: contents to chunks to packs, on several threads; then the index; then the personality.
+//!
+//! The threads that gather cut and hash, because they have the bytes in hand; the writer's own threads compress and
+//! write. Between them is a short queue, so memory stays bounded (some 60 MB) and a slow disk slows the gathering
+//! down. The first failure ends the writer: everything after it fails with the same reason, and nothing is committed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    num::NonZero,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use fs_err as fs;
+
+use super::{
+    chunker::{Chunker, CutError},
+    config::ChunkSizes,
+    datastore::{Datastore, Loaded, publish_index},
+    error::StoreError,
+    files::Scratch,
+    pack::{self, Entry, PackWriter},
+    personality::{Lines, Personality},
+};
+use crate::gather::{ChunkRef, Content, Hash, Header, Item, PutError, Sink};
+
+/// zstd level of chunks: reference measurements put it at the knee of size against time.
+const LEVEL: i32 = 3;
+/// Chunks that wait for a compressing thread, at most 4 MB each.
+const QUEUE: usize = 4;
+/// More threads than this wait for the disk.
+const MAX_THREADS: usize = 4;
+/// Packs after which a long run writes an index, so that what it stored is found again if it dies: about 1 GB.
+const PACKS_PER_INDEX: usize = 32;
+/// Chunks up to this size are compressed without asking first whether it pays.
+const PROBE_FROM: usize = 64 * 1024;
+/// The probe: this many samples of this many bytes, spread over the chunk.
+const SAMPLES: usize = 4;
+const SAMPLE_LEN: usize = 4096;
+
+/// What a writer stored, in bytes and chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stored {
+    /// Bytes of all contents that were put.
+    pub bytes: u64,
+    /// Of these, bytes in chunks the datastore did not have.
+    pub new_bytes: u64,
+    /// What those take in the packs.
+    pub stored_bytes: u64,
+    /// Chunks the datastore did not have.
+    pub new_chunks: u64,
+}
+
+/// Adds to a datastore. Several personalities can be written through one, at the same time or in turn, and share what
+/// they have in common.
+///
+/// Dropped without a commit it leaves no personality; chunks that are in complete packs stay and serve a later run.
+pub struct Writer<'s> {
+    store: &'s Datastore,
+    shared: Arc<Shared>,
+    queue: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    chunkers: Mutex<Vec<Chunker>>,
+    sizes: ChunkSizes,
+    /// Read while a content is put, written while all of them are brought to the disk.
+    gate: RwLock<()>,
+}
+
+struct Job {
+    id: Hash,
+    bytes: Vec<u8>,
+}
+
+/// What the threads share. Locks are never held two at a time.
+struct Shared {
+    root: PathBuf,
+    scratch: Scratch,
+    /// What the datastore had when the writer began.
+    before: Arc<Loaded>,
+    /// Packs of `before` that a chunk was found in: whether their file is there and whole.
+    seen: Mutex<HashMap<u32, bool>>,
+    /// Chunks this writer took on.
+    added: Mutex<HashSet<Hash>>,
+    open: Mutex<Option<PackWriter>>,
+    /// Packs that have their names and are in no index yet.
+    unlisted: Mutex<Vec<(Hash, Vec<Entry>)>>,
+    flow: Mutex<Flow>,
+    idle: Condvar,
+    bytes: AtomicU64,
+    new_bytes: AtomicU64,
+    stored_bytes: AtomicU64,
+    new_chunks: AtomicU64,
+}
+
+#[derive(Default)]
+struct Flow {
+    /// Chunks between `put` and their pack.
+    in_flight: usize,
+    /// The first failure. An `io::Error` cannot be given out twice, so its kind and text are kept.
+    failed: Option<(io::ErrorKind, String)>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Datastore {
+    /// Begins to add to the datastore.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when it is read-only to this program; [`StoreError::Write`] when the disk is full.
+    pub fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
+        let shared = Arc::new(Shared {
+            root: self.root.clone(),
+            scratch,
+            before: self.index()?,
+            seen: Mutex::default(),
+            added: Mutex::default(),
+            open: Mutex::default(),
+            unlisted: Mutex::default(),
+            flow: Mutex::default(),
+            idle: Condvar::new(),
+            bytes: AtomicU64::new(0),
+            new_bytes: AtomicU64::new(0),
+            stored_bytes: AtomicU64::new(0),
+            new_chunks: AtomicU64::new(0),
+        });
+        let (queue, jobs) = bounded(QUEUE);
+        let mut writer = Writer {
+            store: self,
+            shared,
+            queue: Some(queue),
+            threads: Vec::new(),
+            chunkers: Mutex::default(),
+            sizes: self.config().chunks,
+            gate: RwLock::default(),
+        };
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS) {
+            let (shared, jobs) = (Arc::clone(&writer.shared), jobs.clone());
+            let thread = thread::Builder::new().name("store".into());
+            let thread = thread.spawn(move || shared.work(&jobs)).map_err(StoreError::Unusable)?;
+            writer.threads.push(thread);
+        }
+        Ok(writer)
+    }
+}
+
+impl Writer<'_> {
+    /// Begins a personality.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`] when its file cannot be written.
+    pub fn personality(&self, header: &Header) -> Result<PersonalityWriter<'_>, StoreError> {
+        let lines = Lines::new(&self.shared.scratch, header).map_err(StoreError::Write)?;
+        Ok(PersonalityWriter { writer: self, lines: Mutex::new(lines) })
+    }
+
+    /// What was stored so far.
+    pub fn stored(&self) -> Stored {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Stored {
+            bytes: get(&self.shared.bytes),
+            new_bytes: get(&self.shared.new_bytes),
+            stored_bytes: get(&self.shared.stored_bytes),
+            new_chunks: get(&self.shared.new_chunks),
+        }
+    }
+
+    fn put(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let chunker = lock(&self.chunkers).pop();
+        let mut chunker = chunker.unwrap_or_else(|| Chunker::new(self.sizes));
+        let mut content = Content { size: 0, hash: Hash::of(&[]), chunks: Vec::new() };
+        let mut whole = blake3::Hasher::new();
+        let mut only_one = false;
+        let cut = chunker.cut(data, |bytes, only| {
+            let chunk = ChunkRef { id: Hash::of(bytes), len: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
+            only_one = only;
+            if !only {
+                whole.update(bytes);
+            }
+            content.size = content.size.saturating_add(u64::from(chunk.len));
+            content.chunks.push(chunk);
+            self.chunk(chunk, bytes)
+        });
+        lock(&self.chunkers).push(chunker);
+        cut.map_err(|error| match error {
+            CutError::Read(error) => PutError::Read(error),
+            CutError::Each(error) => PutError::Write(Box::new(error)),
+        })?;
+        content.hash = match content.chunks.first() {
+            Some(chunk) if only_one => chunk.id,
+            _ => Hash(*whole.finalize().as_bytes()),
+        };
+        self.shared.bytes.fetch_add(content.size, Ordering::Relaxed);
+        Ok(content)
+    }
+
+    /// Hands a chunk to the threads unless the datastore has it.
+    fn chunk(&self, chunk: ChunkRef, bytes: &[u8]) -> Result<(), StoreError> {
+        self.shared.check()?;
+        if self.shared.has(chunk) || !lock(&self.shared.added).insert(chunk.id) {
+            return Ok(());
+        }
+        self.shared.new_chunks.fetch_add(1, Ordering::Relaxed);
+        self.shared.new_bytes.fetch_add(u64::from(chunk.len), Ordering::Relaxed);
+        {
+            let mut flow = lock(&self.shared.flow);
+            flow.in_flight = flow.in_flight.saturating_add(1);
+        }
+        let job = Job { id: chunk.id, bytes: bytes.to_vec() };
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
+        if sent { Ok(()) } else { Err(StoreError::Write(io::ErrorKind::BrokenPipe.into())) }
+    }
+
+    /// Brings every chunk that was put into a pack with a name, and that into an index.
+    fn flush(&self) -> Result<(), StoreError> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let mut flow = lock(&self.shared.flow);
+        while flow.in_flight > 0 {
+            flow = self.shared.idle.wait(flow).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(flow);
+        self.shared.check()?;
+        let open = lock(&self.shared.open).take();
+        let result = open.map_or(Ok(()), |pack| self.shared.end_pack(pack));
+        let result = result.and_then(|()| self.shared.list_packs(1));
+        self.store.forget_index();
+        if let Err(error) = result {
+            self.shared.fail(&error);
+        }
+        self.shared.check()
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        // The threads end when the queue does.
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        // Gives back the space of the unfinished pack first: on a full disk the index may fit then.
+        *lock(&self.shared.open) = None;
+        let _ = self.shared.list_packs(1);
+        self.store.forget_index();
+    }
+}
+
+impl Shared {
+    fn work(&self, jobs: &Receiver<Job>) {
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL);
+        for job in jobs {
+            // After a failure the queue is only emptied.
+            if self.check().is_ok() {
+                let result = match &mut compressor {
+                    Ok(compressor) => self.store(&job, compressor),
+                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+                };
+                if let Err(error) = result {
+                    self.fail(&error);
+                }
+            }
+            let mut flow = lock(&self.flow);
+            flow.in_flight = flow.in_flight.saturating_sub(1);
+            if flow.in_flight == 0 {
+                self.idle.notify_all();
+            }
+        }
+    }
+
+    fn store(&self, job: &Job, compressor: &mut zstd::bulk::Compressor<'_>) -> io::Result<()> {
+        let compressed =
+            if pays(&job.bytes, compressor)? { Some(compressor.compress(&job.bytes)?) } else { None };
+        let stored =
+            compressed.as_ref().filter(|stored| stored.len() < job.bytes.len()).unwrap_or(&job.bytes);
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        let entry = Entry { id: job.id, stored: size(stored)?, len: size(&job.bytes)? };
+        self.stored_bytes.fetch_add(u64::from(entry.stored), Ordering::Relaxed);
+        let full = {
+            let mut open = lock(&self.open);
+            let pack = match &mut *open {
+                Some(pack) => pack,
+                None => open.insert(PackWriter::new(&self.scratch)?),
+            };
+            pack.add(entry, stored)?;
+            if pack.is_full() { open.take() } else { None }
+        };
+        // Outside of the lock: the disk may take its time, and the other threads go on with the next pack.
+        full.map_or(Ok(()), |pack| self.end_pack(pack))?;
+        self.list_packs(PACKS_PER_INDEX)
+    }
+
+    fn end_pack(&self, pack: PackWriter) -> io::Result<()> {
+        let pack = pack.finish()?;
+        pack.file.publish(&self.root.join(pack::relative_path(pack.id)))?;
+        lock(&self.unlisted).push((pack.id, pack.entries));
+        Ok(())
+    }
+
+    /// Writes an index of the packs that are in none, if there are at least so many.
+    fn list_packs(&self, at_least: usize) -> io::Result<()> {
+        let packs = {
+            let mut unlisted = lock(&self.unlisted);
+            if unlisted.len() < at_least {
+                return Ok(());
+            }
+            std::mem::take(&mut *unlisted)
+        };
+        publish_index(&self.root, &self.scratch, &packs).inspect_err(|_| lock(&self.unlisted).extend(packs))
+    }
+
+    /// True when the datastore has the chunk in a pack that is there and whole, as far as its length tells.
+    fn has(&self, chunk: ChunkRef) -> bool {
+        let index = &self.before.index;
+        index.find(chunk.id).iter().any(|place| {
+            let known = lock(&self.seen).get(&place.pack).copied();
+            let sound = known.unwrap_or_else(|| {
+                let sound = index.pack(place.pack).is_some_and(|pack| {
+                    let path = self.root.join(pack::relative_path(pack.id));
+                    fs::metadata(path).is_ok_and(|file| file.len() == pack.len)
+                });
+                lock(&self.seen).insert(place.pack, sound);
+                sound
+            });
+            sound && place.entry.len == chunk.len
+        })
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match &lock(&self.flow).failed {
+            None => Ok(()),
+            Some((kind, text)) => Err(StoreError::Write(io::Error::new(*kind, text.clone()))),
+        }
+    }
+
+    fn fail(&self, error: &io::Error) {
+        let mut flow = lock(&self.flow);
+        flow.failed.get_or_insert_with(|| (error.kind(), error.to_string()));
+    }
+}
+
+/// Whether a chunk is worth compressing: a photo or an archive is not, and finding that out at full length is what
+/// would cost most.
+fn pays(bytes: &[u8], compressor: &mut zstd::bulk::Compressor<'_>) -> io::Result<bool> {
+    if bytes.len() <= PROBE_FROM {
+        return Ok(true);
+    }
+    let step = bytes.len() / SAMPLES;
+    let sample: Vec<u8> =
+        bytes.chunks(step).filter_map(|part| part.get(..SAMPLE_LEN)).flatten().copied().collect();
+    let compressed = compressor.compress(&sample)?.len();
+    Ok(compressed < sample.len().saturating_sub(sample.len() / 32))
+}
+
+/// Writes one personality. Nothing of it is seen before [`PersonalityWriter::commit`].
+pub struct PersonalityWriter<'w> {
+    writer: &'w Writer<'w>,
+    lines: Mutex<Lines>,
+}
+
+impl PersonalityWriter<'_> {
+    /// Brings all that was put to the disk, and then makes the personality appear.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the personality is then not in the datastore.
+    pub fn commit(self) -> Result<Personality, StoreError> {
+        self.writer.flush()?;
+        let lines = self.lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+        lines.commit(&self.writer.shared.root).map_err(StoreError::Write)
+    }
+}
+
+impl Sink for PersonalityWriter<'_> {
+    fn put(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
+        self.writer.put(data)
+    }
+
+    fn item(&self, item: &Item) -> Result<(), PutError> {
+        lock(&self.lines).add(item).map_err(|error| PutError::Write(Box::new(error)))
+    }
+}
