@@ -2,3 +2,5 @@
 
 /// The import rules of `src/README.md` hold.
 mod architecture;
+/// Hives read as others read them, survive edits, and replay their logs as Windows does.
+mod hive;

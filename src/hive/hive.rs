@@ -102,6 +102,16 @@ impl Hive {
         Key::new(self, id.0, depth)
     }
 
+    /// The bytes of the whole file.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bins.image()
+    }
+
+    /// A copy of the bytes of the whole file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
     /// The base block: versions, sequence numbers, times.
     pub fn base_block(&self) -> &BaseBlock {
         &self.base

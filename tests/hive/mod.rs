@@ -1,0 +1,107 @@
+//! The hive stage against real hives and other readers. Needs the corpus and, for the peers, Debian's `python3-hivex`;
+//! what is absent is said and skipped.
+
+/// Every hive reads as hivex reads it.
+mod reading;
+/// Replayed logs give what Windows made of them.
+mod replay;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use coldstate::hive::{Hive, Key, Recovery, Strictness};
+
+/// The folder of real hives; `None`, after saying so, where it is absent.
+fn corpus() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let corpus = std::env::var_os("COLDSTATE_CORPUS").map_or(default, PathBuf::from).join("hives");
+    if !corpus.is_dir() {
+        say("skipped: no corpus of hives");
+        return None;
+    }
+    Some(corpus)
+}
+
+#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// The bytes of a corpus file; `.xz` is decompressed.
+fn load(path: &Path) -> Vec<u8> {
+    if path.extension().is_some_and(|extension| extension == "xz") {
+        let output = Command::new("xz").arg("-dc").arg(path).output().unwrap();
+        assert!(output.status.success(), "{}", path.display());
+        return output.stdout;
+    }
+    fs_err::read(path).unwrap()
+}
+
+/// Every file of the corpus that is a primary file, with its name below the folder.
+fn primaries() -> Vec<(String, Vec<u8>)> {
+    let Some(corpus) = corpus() else { return Vec::new() };
+    let mut folders = vec![corpus.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&corpus).unwrap().display().to_string();
+            let bytes = load(&path);
+            if bytes.starts_with(b"regf") && bytes.get(28..32) == Some(&[0; 4]) {
+                found.push((name, bytes));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 40, "the corpus has only {} hives", found.len());
+    found
+}
+
+fn open(bytes: &[u8]) -> Hive {
+    Hive::open(bytes.to_vec(), &[], Strictness::Lenient).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// All keys and values, a line each, as `hivex_dump.py` prints them; sorted.
+fn dump(hive: &Hive) -> Vec<String> {
+    fn walk(key: Key<'_>, path: &str, lines: &mut Vec<String>) {
+        lines.push(format!("K\t{path}\t{}", key.last_written().0));
+        for value in key.values() {
+            let name = hex(&value.name().to_utf16le());
+            let kind = u32::from(value.data_type());
+            match value.data() {
+                Ok(data) => lines.push(format!("V\t{path}\t{name}\t{kind}\t{}", hex(&data))),
+                Err(error) => lines.push(format!("E\t{path}\t{error}")),
+            }
+        }
+        for subkey in key.subkeys() {
+            walk(subkey, &format!("{path}\\{}", hex(&subkey.name().to_utf16le())), lines);
+        }
+    }
+    let mut lines = Vec::new();
+    walk(hive.root(), "", &mut lines);
+    lines.sort();
+    lines
+}
+
+/// What a Python script beside this file prints for a file; `None` where its module is absent.
+fn python(script: &str, arguments: &[&Path]) -> Option<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive").join(script);
+    let output = Command::new("/usr/bin/python3").arg(script).args(arguments).output().ok()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    if error.contains("ModuleNotFoundError") {
+        say(&format!("skipped: {}", error.lines().last().unwrap_or_default()));
+        return None;
+    }
+    assert!(output.status.success(), "{error}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
