@@ -34,19 +34,26 @@ def wrap(path, m):
         os.remove(inner)
 
 
-def _copy(source, target, at):
-    """Copies only what the source file stores."""
-    with open(source, "rb") as volume_, open(target, "r+b") as disk:
-        end = 0
-        while True:
+def unwrap(path, inner, m, megabytes):
+    """Takes the Windows volume out of a disk again."""
+    with open(inner, "wb") as file:
+        file.truncate(megabytes << 20)
+    _copy(path, inner, -m.hidden_sectors * SECTOR, m.hidden_sectors * SECTOR, m.hidden_sectors * SECTOR + (megabytes << 20))
+
+
+def _copy(source, target, shift, first=0, last=1 << 62):
+    """Copies only what the source file stores between `first` and `last`, to `shift` bytes further on."""
+    with open(source, "rb") as here, open(target, "r+b") as there:
+        end = first
+        while end < last:
             try:
-                start = os.lseek(volume_.fileno(), end, os.SEEK_DATA)
+                start = os.lseek(here.fileno(), end, os.SEEK_DATA)
             except OSError:
                 return
-            end = os.lseek(volume_.fileno(), start, os.SEEK_HOLE)
+            end = min(os.lseek(here.fileno(), start, os.SEEK_HOLE), last)
             while start < end:
-                data = os.pread(volume_.fileno(), min(4 << 20, end - start), start)
-                os.pwrite(disk.fileno(), data, at + start)
+                data = os.pread(here.fileno(), min(4 << 20, end - start), start)
+                os.pwrite(there.fileno(), data, shift + start)
                 start += len(data)
 
 

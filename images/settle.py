@@ -5,6 +5,7 @@ copies in directory indexes) gets the time of creation, and the volume its seria
 Reference: https://flatcap.github.io/linux-ntfs/ntfs/ (boot sector, FILE record, INDX record, $FILE_NAME)
 """
 
+import contextlib
 import mmap
 import struct
 
@@ -51,6 +52,50 @@ def _sectors(block):
     return restore
 
 
+BITMAP = 6  # the record of $Bitmap, one bit for each cluster
+
+
+def _geometry(image):
+    """Bytes per sector, sectors, bytes per cluster, and where the $MFT begins."""
+    sector, per_cluster = struct.unpack_from("<HB", image, 0x0B)
+    total, mft = struct.unpack_from("<QQ", image, 0x28)
+    return sector, total, sector * per_cluster, mft * sector * per_cluster
+
+
+def _data_runs(image, record_at):
+    record = bytearray(image[record_at : record_at + RECORD])
+    _sectors(record)
+    for kind, at, length in attributes(record):
+        if kind == DATA and record[at + 8]:
+            yield from runs(record[at : at + length])
+
+
+@contextlib.contextmanager
+def only_gaps_free(path, clusters):
+    """While it lasts, an unmounted volume seems full but for every second of some clusters.
+
+    So what is written meanwhile goes into single clusters, as on a volume that had been full for years: ntfs-3g itself
+    avoids gaps as long as it has anything else.
+    """
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
+        _, _, cluster, mft = _geometry(image)
+        places = [(at * cluster, (at + count) * cluster) for at, count in _data_runs(image, mft + BITMAP * RECORD)]
+        taken = []
+        for start, end in places:
+            before = image[start:end]
+            after = bytearray(b"\xff" * len(before))
+            for i, bits in enumerate(before):
+                if not bits and clusters > 0:
+                    after[i] = 0xAA
+                    clusters -= 4
+            image[start:end] = bytes(after)
+            taken.append((start, [new & ~old for new, old in zip(after, before)]))
+    yield
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
+        for start, bits in taken:
+            image[start : start + len(bits)] = bytes(now & ~ours for now, ours in zip(image[start : start + len(bits)], bits))
+
+
 class _Past:
     def __init__(self, tree, between):
         self.changed = {entry.record: entry.times[3] for entry in tree.entries if entry.record is not None}
@@ -67,6 +112,13 @@ class _Past:
             elif low <= time <= high:
                 struct.pack_into("<Q", block, at + 8 * i, self.created.get(record, self.made))
 
+    def sweep(self, block):
+        """What is left of the hour of making: free records, and what is behind the end of used ones."""
+        low, high = self.between
+        for i, word in enumerate(struct.unpack(f"<{len(block) // 8}Q", block)):
+            if low <= word <= high:
+                struct.pack_into("<Q", block, 8 * i, self.made)
+
     def entries(self, block, header):
         """The entries of an index node; only $I30's have a file name for a key, which the length of the key tells."""
         at, end = (header + value for value in struct.unpack_from("<II", block, header))
@@ -81,26 +133,20 @@ class _Past:
 def settle(path, tree, serial, between):
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
         past = _Past(tree, between)
-        sector, per_cluster = struct.unpack_from("<HB", image, 0x0B)
-        total, mft = struct.unpack_from("<QQ", image, 0x28)
-        cluster = sector * per_cluster
-        first = bytearray(image[mft * cluster : mft * cluster + RECORD])
-        _sectors(first)
+        sector, total, cluster, mft = _geometry(image)
         number = 0
-        for kind, at, length in attributes(first):
-            if kind == DATA:
-                for start, count in runs(first[at : at + length]):
-                    for offset in range(start * cluster, (start + count) * cluster, RECORD):
-                        _record(image, offset, cluster, number, past)
-                        number += 1
+        for start, count in _data_runs(image, mft):
+            for offset in range(start * cluster, (start + count) * cluster, RECORD):
+                _record(image, offset, cluster, number, past)
+                number += 1
         mirror = struct.unpack_from("<Q", image, 0x38)[0] * cluster
-        image[mirror : mirror + 4 * RECORD] = image[mft * cluster : mft * cluster + 4 * RECORD]
+        image[mirror : mirror + 4 * RECORD] = image[mft : mft + 4 * RECORD]
         struct.pack_into("<Q", image, 0x48, serial)
         image[total * sector : total * sector + sector] = image[:sector]
 
 
 def _record(image, offset, cluster, number, past):
-    if image[offset : offset + 4] != b"FILE" or not image[offset + 0x16] & 1:
+    if image[offset : offset + 4] != b"FILE":
         return
     record = bytearray(image[offset : offset + RECORD])
     restore = _sectors(record)
@@ -118,6 +164,7 @@ def _record(image, offset, cluster, number, past):
             for start, count in runs(record[at : at + length]):
                 for block_at in range(start * cluster, (start + count) * cluster, INDEX_BLOCK):
                     _index_block(image, block_at, past)
+    past.sweep(record)
     restore()
     image[offset : offset + RECORD] = bytes(record)
 
@@ -128,5 +175,6 @@ def _index_block(image, offset, past):
     block = bytearray(image[offset : offset + INDEX_BLOCK])
     restore = _sectors(block)
     past.entries(block, 0x18)
+    past.sweep(block)
     restore()
     image[offset : offset + INDEX_BLOCK] = bytes(block)

@@ -7,7 +7,7 @@ import hives
 import nt
 import pe
 import regf
-from volume import Noise, Tree, text
+from volume import Tree, journal, text
 
 HIVE_MINOR, USER_HIVE_MINOR = 5, {"5.1": 3, "6.1": 3}  # NTUSER.DAT stayed at 1.3 until Windows 8; machine hives are 1.5
 
@@ -45,14 +45,14 @@ class Writer:
         return self.at(created, max(person.last_use - created, nt.DAY))
 
     def short(self, path):
-        """The 8.3 name Windows would give, or None for a name that is one."""
+        """The 8.3 name Windows would give; for a name that is one, that name in capitals."""
         folder, _, name = path.rpartition("/")
         stem, dot, ending = name.rpartition(".")
         if not stem:
             stem, ending = name, ""
         clean = lambda part: "".join(c for c in part.upper() if c.isascii() and (c.isalnum() or c in "_-$~!"))  # noqa: E731
-        if name.upper() == name and clean(stem) == stem and clean(ending) == ending and len(stem) <= 8 and len(ending) <= 3:
-            return None
+        if clean(stem) == stem.upper() and clean(ending) == ending.upper() and len(stem) <= 8 and len(ending) <= 3:
+            return name.upper()
         for number in range(1, 1000):
             tail = f"~{number}"
             found = clean(stem)[: 8 - len(tail)] + tail + ("." + clean(ending)[:3] if clean(ending) else "")
@@ -235,7 +235,7 @@ def documents(w, person):
         w.file(f"{documents}/{year}/Report {i:03}.txt", text(rng, rng.randrange(200, 6000)), w.lately(person))
     w.file(f"{documents}/Übersicht Größen.txt", "Maße: 3 × 4 m\r\n".encode("utf-8-sig"), w.lately(person))
     w.file(f"{documents}/会議メモ.txt", "議題\r\n".encode("utf-16"), w.lately(person))
-    w.file(f"{documents}/Budget.xls", Bytes(rng, 20_000), w.lately(person), streams={"\x05SummaryInformation": text(rng, 900)})
+    w.file(f"{documents}/Budget.xls", rng.randbytes(20_000), w.lately(person), streams={"\x05SummaryInformation": text(rng, 900)})
     w.file(f"{documents}/empty.txt", b"", w.lately(person))
     w.file(f"{documents}/read me only.txt", b"frozen\r\n", w.lately(person), attributes=nt.READONLY | nt.ARCHIVE)
     w.file(f"{documents}/hidden.ini", b"x=1\r\n", w.lately(person), attributes=nt.HIDDEN | nt.ARCHIVE)
@@ -249,10 +249,6 @@ def documents(w, person):
     w.file(f"{desktop}/Notes.txt", b"call the printer people\r\n", w.lately(person))
     w.file(f"{desktop}/Intranet.url", b"[InternetShortcut]\r\nURL=https://intranet.contoso.example/\r\n", w.lately(person))
     w.file(f"{m.place(person, 'Favorites')}/Links/Wiki.url", b"[InternetShortcut]\r\nURL=https://wiki.contoso.example/\r\n", w.lately(person))
-
-
-def Bytes(rng, size):
-    return rng.randbytes(size)
 
 
 def photo(rng, size):
@@ -311,7 +307,7 @@ def oddities(w, person):
     w.folder(f"{base}/folder with stream", streams={"note": b"folders can have them too"})
     w.file(f"{base}/linked once.txt", b"one file, two names\r\n" * 50, w.lately(person))
     w.tree.link(f"{base}/linked twice.txt", f"{base}/linked once.txt")
-    w.file(f"{base}/fragmented.log", text(rng, (150 if small else 400) * 4096), w.lately(person), scattered=True)
+    w.file(f"{base}/fragmented.log", journal(rng, (300 if small else 800) * 4096), w.lately(person), scattered=True)
     home = m.home(person, True)
     if not m.xp:
         w.file(f"{base}/link to notes.txt", b"", w.lately(person), reparse=nt.symlink(f"{home}\\Desktop\\Notes.txt"))

@@ -48,7 +48,7 @@ class Entry:
     streams: dict = field(default_factory=dict)
     reparse: bytes = None
     link_to: str = None  # a second name of this earlier file
-    scattered: bool = False  # keep no two clusters of it side by side
+    scattered: bool = False  # in as many runs as can be had
     record: int = None
 
     @property
@@ -61,7 +61,7 @@ class Tree:
 
     def __init__(self, owner, times):
         self.entries, self.by_path = [], {}
-        self.add(Entry("", times, owner.top, folder=True))
+        self.add(Entry("", times, owner.top, folder=True, attributes=nt.HIDDEN | nt.SYSTEM))
         self.owners, self.times = {"": owner}, times
 
     def owned(self, path, owner):
@@ -146,9 +146,16 @@ def make(path, megabytes, tree, label, serial, hidden_sectors):
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     if done.returncode:
         raise Failed(f"mkntfs failed: {done.stderr.strip().splitlines()[-1]}")
+    scattered = [entry for entry in tree.entries if entry.scattered]
     with Mounted(path) as root:
         for entry in tree.entries:
+            if not entry.scattered:
+                _put(root, entry, tree)
+    clusters = sum(len(entry.data) // CLUSTER + 64 for entry in scattered)
+    with settle.only_gaps_free(path, clusters), Mounted(path) as root:
+        for entry in scattered:
             _put(root, entry, tree)
+    with Mounted(path) as root:
         for entry in reversed(tree.entries):
             if entry.folder and not entry.reparse:
                 _finish(root + b"/" + entry.bytes_of, entry)
@@ -166,8 +173,6 @@ def _put(root, entry, tree):
     if entry.folder:
         if entry.path:
             os.mkdir(path)
-    elif entry.scattered:
-        _scatter(path, entry.data)
     else:
         _write(path, entry)
     for name, data in entry.streams.items():
@@ -203,14 +208,9 @@ def _write(path, entry):
         os.close(file)
 
 
-def _scatter(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
 def _finish(path, entry):
     attributes = entry.attributes & ~(nt.DIRECTORY | nt.SPARSE)
-    if not entry.reparse and attributes != (0 if entry.folder else nt.ARCHIVE):
+    if not entry.reparse and (entry.folder or attributes != nt.ARCHIVE):  # ntfs-3g marks new folders as to be archived, Windows does not
         _set(path, "attrib", struct.pack("<I", attributes))
     _set(path, "times_be", struct.pack(">4Q", *entry.times))
 
@@ -246,6 +246,15 @@ class Mailbox(Noise):
 
 
 LETTERS = (b"etaoin shrdlu" * 20)[:180] + (b"cmfwypvbgkjqxz,.\r\n" * 5)[:76]  # 256 bytes to a text of the usual letters
+
+
+def journal(rng, size):
+    """A log file of that size: lines that differ little, so that it compresses well."""
+    lines, length = [], 0
+    while length < size:
+        lines.append(b"2018-11-05 12:%02d:%02d.%03d job %08x done\r\n" % (len(lines) // 60 % 60, len(lines) % 60, rng.randrange(1000), len(lines)))
+        length += len(lines[-1])
+    return b"".join(lines)[:size]
 
 
 def text(rng, size):
