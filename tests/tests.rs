@@ -4,3 +4,5 @@
 mod architecture;
 /// Hives read as others read them, survive edits, and replay their logs as Windows does.
 mod hive;
+/// Personalities come back whole in a folder and on a volume, and nothing is written outside.
+mod inject;

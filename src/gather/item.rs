@@ -165,7 +165,7 @@ pub struct Times {
 }
 
 /// One data stream of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamItem {
     /// Empty for the file's own data.
     #[serde(default, skip_serializing_if = "NtString::is_empty")]

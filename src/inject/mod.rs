@@ -1,1 +1,167 @@
-//! (in the making)
+//! Stage 7: puts personalities into a target, planned, journalled, and undoable.
+//!
+//! [`plan`] decides for every item where it goes and what happens to what is there already, and counts what the target
+//! cannot hold. [`act`] carries the plan out. Seen through a [`Rehearsal`] of the target it is a dry run: the same
+//! code, except that nothing is written. Every change is in the journal before it is made; when an inject fails it is
+//! taken back at once, and [`undo`] takes back one that succeeded.
+//!
+//! Not guaranteed: that what somebody else changes in the target during the run, or between an inject and its undo,
+//! survives.
+
+mod act;
+mod journal;
+mod mapping;
+mod names;
+mod plan;
+mod target;
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::{
+    gather::{Content, Item},
+    record::Record,
+};
+
+pub use act::{Done, act};
+pub use journal::Journal;
+pub use mapping::Mapping;
+pub use names::NameProblem;
+pub use plan::{Loss, Merge, Options, Plan, plan};
+pub use target::{
+    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
+    Rehearsal, Support, Target, TargetError, Writer,
+};
+
+/// What a personality's keeper reports; its own error says what.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A personality to be injected. The datastore's is one; tests have another in memory.
+pub trait Source: Sync {
+    /// Hands over all items, in the order in which their contents are best read.
+    ///
+    /// # Errors
+    /// When the list of items is damaged or unreadable.
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError>;
+
+    /// The bytes of a content.
+    ///
+    /// # Errors
+    /// When they are missing. Damage may also show while reading.
+    fn content(&self, content: &Content) -> Result<Box<dyn Read + '_>, SourceError>;
+}
+
+/// Why an inject did not happen or was taken back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum InjectError {
+    /// The target is not there, not a folder, or not accessible.
+    #[error("the target {} cannot be used: {source}", root.display())]
+    Target {
+        /// As the administrator named it.
+        root: PathBuf,
+        /// What went wrong.
+        source: TargetError,
+    },
+    /// The target holds files and nothing was said about them.
+    #[error("the target {} is not empty: it holds {example:?}, for instance", root.display())]
+    NotEmpty {
+        /// As the administrator named it.
+        root: PathBuf,
+        /// One of the things in it.
+        example: String,
+    },
+    /// Not enough room.
+    #[error("the target {} has {free} bytes free, and {needed} are needed", root.display())]
+    NoSpace {
+        /// As the administrator named it.
+        root: PathBuf,
+        /// What the plan needs.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
+    /// The list of items could not be read.
+    #[error("the personality cannot be read: {0}")]
+    Source(#[source] SourceError),
+    /// The journal could not be written or read.
+    #[error("the journal cannot be used: {source}")]
+    Journal {
+        /// What went wrong; names the file.
+        source: io::Error,
+    },
+    /// The file is not a journal of an inject.
+    #[error("{} is not a journal of an inject, or damaged, at line {line}", path.display())]
+    NotAJournal {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// The inject failed midway; everything was taken back.
+    #[error("the inject failed and was undone: {cause}")]
+    Undone {
+        /// Why it failed.
+        cause: Box<InjectError>,
+    },
+    /// The inject failed midway and some of it could not be taken back.
+    #[error("the inject failed ({cause}), and not all of it could be undone; run `inject --undo {}`", journal.display())]
+    HalfUndone {
+        /// Why it failed.
+        cause: Box<InjectError>,
+        /// Where to go on.
+        journal: PathBuf,
+    },
+    /// Someone asked the run to stop.
+    #[error("the inject was cancelled")]
+    Cancelled,
+}
+
+impl InjectError {
+    fn target(target: &dyn Target, source: TargetError) -> Self {
+        Self::Target { root: target.root().into(), source }
+    }
+}
+
+impl std::fmt::Display for Merge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refuse => "refuse",
+            Self::Keep => "keep",
+            Self::Replace => "replace",
+            Self::Rename => "rename",
+            Self::Newest => "newest",
+        })
+    }
+}
+
+/// Opens a folder or the root of a volume as a target.
+///
+/// # Errors
+/// When it is not there, not a folder, or not readable.
+pub fn open(root: &Path) -> Result<Box<dyn Target>, InjectError> {
+    target::open(root).map_err(|source| InjectError::Target { root: root.into(), source })
+}
+
+/// Brings the target of a journal back to what it was before that inject. May be repeated.
+///
+/// # Errors
+/// When the journal or its target cannot be opened. What could not be brought back is noted in the record.
+pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
+    let (root, entries) = journal::read(journal)?;
+    if entries.last() == Some(&journal::Entry::Undone {}) {
+        // What is there now may be newer than that inject.
+        return Ok(root);
+    }
+    let target = open(&root)?;
+    let left = journal::take_back(&*target, &entries, record);
+    target.sync().map_err(|error| InjectError::target(&*target, error))?;
+    if left == 0 {
+        Journal::append(journal)?.write(&journal::Entry::Undone {})?;
+    }
+    Ok(root)
+}

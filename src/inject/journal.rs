@@ -1,0 +1,208 @@
+//! The journal of an inject: one JSON line for each change, written before the change is made, so that whatever
+//! happens afterwards the previous state can be brought back.
+//!
+//! Nothing is ever deleted or overwritten: what was in the way is moved into a folder of its own and the journal says
+//! where it came from. Going back is reading the lines from the last to the first. Every step may be repeated, so an
+//! interrupted undo is simply run again.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    InjectError,
+    target::{Metadata, Target, TargetError},
+};
+use crate::{
+    nt::{FileTime, WinPath},
+    record::{Outcome, Record},
+};
+
+/// Number of the journal's form; another number is not read.
+const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// The first line.
+    Started {
+        /// [`FORMAT`].
+        format: u32,
+        /// The root of the target.
+        target: PathBuf,
+        /// When.
+        time: FileTime,
+    },
+    /// Something is about to be made where nothing was.
+    Created {
+        /// Where.
+        path: WinPath,
+    },
+    /// Something is about to be moved out of the way.
+    Replaced {
+        /// Where it was.
+        path: WinPath,
+        /// Where it went.
+        aside: WinPath,
+        /// What it was like; moving it loses its short name.
+        before: Box<Metadata>,
+    },
+    /// A folder is about to get other contents or other metadata.
+    Changed {
+        /// Which.
+        path: WinPath,
+        /// What it was like.
+        before: Box<Metadata>,
+    },
+    /// The last line of an inject that came to its end.
+    Finished {},
+    /// The last line after everything was taken back.
+    Undone {},
+}
+
+/// A journal being written.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    /// None in a rehearsal, which has nothing to take back.
+    file: Option<Mutex<fs_err::File>>,
+}
+
+impl Journal {
+    /// Begins a journal in a new file.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn create(path: &Path, target: &dyn Target) -> Result<Self, InjectError> {
+        let file = fs_err::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|source| InjectError::Journal { source })?;
+        let journal = Self { path: path.into(), file: Some(Mutex::new(file)) };
+        let target = target.root().into();
+        journal.write(&Entry::Started { format: FORMAT, target, time: FileTime::now() })?;
+        Ok(journal)
+    }
+
+    /// Opens a journal to add to it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn append(path: &Path) -> Result<Self, InjectError> {
+        let file = fs_err::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|source| InjectError::Journal { source })?;
+        Ok(Self { path: path.into(), file: Some(Mutex::new(file)) })
+    }
+
+    /// A journal that keeps nothing, for a dry run.
+    pub fn nowhere() -> Self {
+        Self { path: PathBuf::new(), file: None }
+    }
+
+    /// Where it is written; none for a dry run.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|_| &*self.path)
+    }
+
+    /// Adds a line. When this returns, the line survives the end of this program.
+    ///
+    /// # Errors
+    /// When it could not be written; then the change must not be made.
+    pub fn write(&self, entry: &Entry) -> Result<(), InjectError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut line =
+            serde_json::to_vec(entry).map_err(|error| InjectError::Journal { source: error.into() })?;
+        line.push(b'\n');
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line).map_err(|source| InjectError::Journal { source })
+    }
+
+    /// Sees to it that the lines so far survive a power cut too.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), InjectError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.sync_data().map_err(|source| InjectError::Journal { source })
+    }
+}
+
+/// Reads a journal: the root of its target and all changes in the order in which they were made.
+///
+/// A last line that was cut off by the end of the program is left out: the change it announces was not made.
+///
+/// # Errors
+/// When the file cannot be read or is not a journal.
+pub(super) fn read(path: &Path) -> Result<(PathBuf, Vec<Entry>), InjectError> {
+    let not_a_journal = |line: usize| InjectError::NotAJournal { path: path.into(), line };
+    let file = fs_err::File::open(path).map_err(|source| InjectError::Journal { source })?;
+    let mut entries = Vec::new();
+    let mut broken = None;
+    let mut target = None;
+    for (at, line) in BufReader::new(file).split(b'\n').enumerate() {
+        let number = at.saturating_add(1);
+        let line = line.map_err(|source| InjectError::Journal { source })?;
+        if let Some(number) = broken {
+            return Err(not_a_journal(number));
+        }
+        match serde_json::from_slice(&line) {
+            Ok(Entry::Started { format: FORMAT, target: root, .. }) if at == 0 => target = Some(root),
+            Ok(_) if target.is_none() => return Err(not_a_journal(number)),
+            Ok(entry) => entries.push(entry),
+            Err(_) => broken = Some(number),
+        }
+    }
+    Ok((target.ok_or_else(|| not_a_journal(1))?, entries))
+}
+
+/// Takes changes back, the last first. What cannot be taken back is noted and the rest goes on; returns how much that
+/// was.
+pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record) -> usize {
+    let mut left = 0;
+    for entry in entries.iter().rev() {
+        let (path, result) = match entry {
+            Entry::Created { path } => (path, remove(target, path)),
+            Entry::Replaced { path, aside, before } => (path, put_back(target, path, aside, before)),
+            Entry::Changed { path, before } => (path, target.set(path, before)),
+            Entry::Started { .. } | Entry::Finished {} | Entry::Undone {} => continue,
+        };
+        if let Err(error) = result {
+            let reason = format!("could not be brought back to its previous state: {error}");
+            record.note(Outcome::Failed, path.to_string(), reason);
+            left += 1;
+        }
+    }
+    left
+}
+
+fn remove(target: &dyn Target, path: &WinPath) -> Result<(), TargetError> {
+    match target.remove(path) {
+        Err(error) if error.is_absent() => Ok(()),
+        other => other,
+    }
+}
+
+/// The thing set aside is what tells whether the step is still to be done: once it is back, `path` is the old one and
+/// must not be removed.
+fn put_back(
+    target: &dyn Target,
+    path: &WinPath,
+    aside: &WinPath,
+    before: &Metadata,
+) -> Result<(), TargetError> {
+    if !target.exists(aside)? {
+        return Ok(());
+    }
+    remove(target, path)?;
+    target.rename(aside, path)?;
+    target.set(path, before)
+}
