@@ -94,11 +94,9 @@ pub struct Drives {
 }
 
 impl Drives {
-    /// Puts together what the hives said. `mounted` holds `MountedDevices`, `this` what the volume at hand is when
-    /// that is known; `system` is the letter Windows ran from.
+    /// Puts together what the hives said: `mounted` holds `MountedDevices`, `system` is the letter Windows ran from.
     pub(super) fn new(
         mounted: Vec<(char, DriveTarget)>,
-        this: &[DriveTarget],
         system: char,
         root: WinPath,
         moved: Vec<NtString>,
@@ -109,9 +107,7 @@ impl Drives {
             .into_iter()
             .map(|(letter, target)| DriveLetter {
                 letter,
-                is_this_volume: letter == system
-                    || Some(&target) == system_target.as_ref()
-                    || this.contains(&target),
+                is_this_volume: letter == system || Some(&target) == system_target.as_ref(),
                 target,
             })
             .collect();
@@ -122,6 +118,11 @@ impl Drives {
     /// All letters `MountedDevices` lists, by letter.
     pub fn letters(&self) -> &[DriveLetter] {
         &self.letters
+    }
+
+    /// The letter the old Windows gave to a partition: what its data drive was called.
+    pub fn letter_of(&self, target: &DriveTarget) -> Option<char> {
+        self.letters.iter().find(|drive| drive.target == *target).map(|drive| drive.letter)
     }
 
     /// The letter Windows ran from.
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn paths_of_the_old_windows_are_found() {
         let letters = vec![('D', mbr(0x2000)), ('C', mbr(0x1000)), ('X', mbr(0x1000))];
-        let drives = Drives::new(letters, &[], 'C', WinPath::root(), Vec::new());
+        let drives = Drives::new(letters, 'C', WinPath::root(), Vec::new());
         let here = |text: &str| Place::Here(text.into());
         assert_eq!(drives.locate(r"C:\Users\bob"), here(r"Users\bob"));
         assert_eq!(drives.locate(r"\??\c:/Users/bob/"), here(r"Users\bob"));
@@ -226,16 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn the_letter_of_a_known_partition_is_found() {
+    fn the_letter_of_another_partition_is_known() {
         let letters = vec![('C', mbr(0x1000)), ('E', mbr(0x2000))];
-        let drives = Drives::new(letters, &[mbr(0x2000)], 'C', WinPath::root(), Vec::new());
-        assert_eq!(drives.translate(r"e:\x"), Some("x".into()));
+        let drives = Drives::new(letters, 'C', WinPath::root(), Vec::new());
+        assert_eq!(drives.letter_of(&mbr(0x2000)), Some('E'));
+        assert_eq!(drives.letter_of(&mbr(0x3000)), None);
     }
 
     #[test]
     fn an_installation_set_aside_has_its_root_there() {
         let moved = vec!["Users".into(), "Windows".into()];
-        let drives = Drives::new(Vec::new(), &[], 'C', "Windows.old".into(), moved);
+        let drives = Drives::new(Vec::new(), 'C', "Windows.old".into(), moved);
         assert_eq!(drives.translate(r"C:\users\bob"), Some(r"Windows.old\users\bob".into()));
         assert_eq!(drives.translate(r"C:\Data\x"), Some(r"Data\x".into()), "stayed where it was");
         assert_eq!(drives.old_path(&r"Windows.old\Users\bob".into()), r"C:\Users\bob");

@@ -380,7 +380,7 @@ mod tests {
         for (name, value) in values {
             user_shell_folders.set(name, *value);
         }
-        let drives = Drives::new(Vec::new(), &[], 'C', WinPath::root(), Vec::new());
+        let drives = Drives::new(Vec::new(), 'C', WinPath::root(), Vec::new());
         Shell {
             version,
             profile,

@@ -12,23 +12,30 @@
     clippy::panic
 )]
 
+mod accounts;
 mod drive;
 mod environment;
+mod find;
 mod installation;
 mod known_folder;
+mod names;
 mod profile;
+mod registry;
 pub mod sam;
 mod selection;
+mod users;
 mod variables;
 mod version;
 
 pub use drive::{DriveLetter, DriveTarget, Drives, Place};
 pub use environment::Environment;
+pub use find::installations;
 pub use installation::{HivePaths, Installation, Membership, Tenant, TimeZone};
 pub use known_folder::{KnownFolder, Location, LocationSource, Redirection};
 pub use profile::{
     Account, LastUse, LastUseSource, LocalGroup, NameSource, Profile, ProfileKind, ProfileMark,
 };
+pub use registry::{HiveFileError, open_hive};
 pub use selection::{Selected, UserPattern, UserSelection};
 pub use variables::VIRTUAL_FOLDERS;
 pub use version::{Architecture, Version};

@@ -85,7 +85,7 @@ pub struct LastUse {
 pub enum LastUseSource {
     /// When `NTUSER.DAT` was last written, by the file system. Updates and scanners touch it too.
     NtuserModified,
-    /// When the hive in `NTUSER.DAT` was last written, by its own header.
+    /// When the hive in `NTUSER.DAT` was last written, by its own header or root key.
     HiveWritten,
     /// The last logon in the SAM.
     SamLastLogon,

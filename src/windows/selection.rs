@@ -156,7 +156,7 @@ mod tests {
             sid,
             name: name.into(),
             domain: Some(domain.to_owned()).filter(|domain| !domain.is_empty()),
-            last_used: days_ago.map(|days| FileTime(NOW.0 - days * DAY)),
+            last_used: days_ago.map(|days| FileTime(NOW.0.saturating_sub(days.saturating_mul(DAY)))),
             ..Profile::default()
         }
     }

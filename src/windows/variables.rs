@@ -300,7 +300,7 @@ pub(super) fn user_variables(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::windows::known_folder::{LocationSource, Shell};
+    use crate::windows::known_folder::Shell;
     use crate::{nt::WinPath, windows::Drives};
 
     fn machine(version: Version) -> MachinePlaces {
@@ -340,7 +340,7 @@ mod tests {
             user_shell_folders: &none,
             shell_folders: &none,
             onedrive: &[],
-            drives: &Drives::new(Vec::new(), &[], 'C', WinPath::root(), Vec::new()),
+            drives: &Drives::new(Vec::new(), 'C', WinPath::root(), Vec::new()),
         }
         .locations()
     }

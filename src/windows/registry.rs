@@ -1,0 +1,231 @@
+//! Opening the hive files of a volume, and reading single values from them.
+//!
+//! Hives of a computer that was switched off are often dirty: the logs beside them are replayed in memory. A value that
+//! is absent and one that is damaged are different things: both read as none here, but the damaged one leaves a sentence
+//! behind.
+
+use std::{borrow::Cow, cell::RefCell};
+
+use thiserror::Error;
+
+use super::Environment;
+use crate::{
+    hive::{Damage, Hive, HiveError, Key, Recovery, Strictness, Value},
+    nt::{FileTime, NtString, WinPath},
+    ntfs::{Index, Ntfs, NtfsError},
+    volume::ReadAt,
+};
+
+/// Largest hive or log that is read into memory. Windows itself allows 2 GiB; the largest `SOFTWARE` of a workstation in
+/// the field is a quarter of this.
+const MAX_HIVE: u64 = 512 << 20;
+/// Most subkeys of one key that are listed here; `ProfileList` of a terminal server has some thousands.
+const MAX_SUBKEYS: usize = 100_000;
+/// What Windows appends to the name of a hive for its transaction logs: `.LOG` to XP, the other two since Vista.
+const LOG_SUFFIXES: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
+
+/// Why a hive file could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HiveFileError {
+    /// There is no such file.
+    #[error("{path} is not on this volume")]
+    Absent {
+        /// Where it should be.
+        path: WinPath,
+    },
+    /// It is larger than any hive is.
+    #[error("{path} has {size} bytes, more than the {MAX_HIVE} that are read as a hive")]
+    TooLarge {
+        /// The file.
+        path: WinPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The file system could not give it.
+    #[error("{path} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: WinPath,
+        /// Why.
+        source: NtfsError,
+    },
+    /// Its content is not a hive, or is damaged beyond use.
+    #[error("{path} cannot be used as a hive: {source}")]
+    Damaged {
+        /// The file.
+        path: WinPath,
+        /// Why.
+        source: HiveError,
+    },
+}
+
+/// Opens a hive file of the volume, with the logs beside it replayed in memory.
+///
+/// # Errors
+/// When the file is absent, unreadable, or not a hive. Damage inside it shows when the damaged part is asked for.
+pub fn open_hive(
+    source: &dyn ReadAt,
+    ntfs: &Ntfs,
+    index: &Index,
+    path: &WinPath,
+) -> Result<Hive, HiveFileError> {
+    let primary = read_file(source, ntfs, index, path)?;
+    let mut logs = Vec::new();
+    for suffix in LOG_SUFFIXES {
+        match read_file(source, ntfs, index, &with_suffix(path, suffix)) {
+            Ok(log) if !log.is_empty() => logs.push(log),
+            // A hive without its log is as far as the last flush; the hive says so itself when it is dirty.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Hive::open(primary, &logs, Strictness::Lenient)
+        .map_err(|source| HiveFileError::Damaged { path: path.clone(), source })
+}
+
+fn with_suffix(path: &WinPath, suffix: &str) -> WinPath {
+    let name = path.file_name().unwrap_or_default();
+    let units: Vec<u16> = name.units().iter().copied().chain(suffix.encode_utf16()).collect();
+    path.parent().unwrap_or_default().join(&NtString::from(units))
+}
+
+fn read_file(
+    source: &dyn ReadAt,
+    ntfs: &Ntfs,
+    index: &Index,
+    path: &WinPath,
+) -> Result<Vec<u8>, HiveFileError> {
+    let absent = || HiveFileError::Absent { path: path.clone() };
+    let unreadable = |source| HiveFileError::Unreadable { path: path.clone(), source };
+    let record = index.find(path).ok_or_else(absent)?;
+    let file = ntfs.file(source, record).map_err(unreadable)?;
+    let stream = file.data().ok_or_else(absent)?;
+    let size = stream.size;
+    let too_large = || HiveFileError::TooLarge { path: path.clone(), size };
+    if size > MAX_HIVE {
+        return Err(too_large());
+    }
+    let mut bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
+    ntfs.read_stream(source, stream, 0, &mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// A hive to ask for single facts, with the problems met so far.
+pub(super) struct Registry {
+    hive: Hive,
+    name: String,
+    problems: RefCell<Vec<String>>,
+}
+
+impl Registry {
+    /// Takes a hive; `name` is what problems call it.
+    pub(super) fn new(hive: Hive, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let mut problems = Vec::new();
+        if let Recovery::NotReplayed { why } = hive.recovery() {
+            problems.push(format!("{name} was not written to its end, and its logs do not help: {why}"));
+        }
+        let damage = hive.damage();
+        if !damage.is_none() {
+            let Damage { bins, cells } = damage;
+            problems.push(format!(
+                "{name} is damaged in {bins} bins and {cells} cells; what is there was left out"
+            ));
+        }
+        Self { hive, name, problems: problems.into() }
+    }
+
+    /// The problems met since the last call.
+    pub(super) fn take_problems(&self) -> Vec<String> {
+        self.problems.take()
+    }
+
+    pub(super) fn hive(&self) -> &Hive {
+        &self.hive
+    }
+
+    /// A key by its path below the root.
+    pub(super) fn key(&self, path: &str) -> Option<Key<'_>> {
+        self.hive.key(path)
+    }
+
+    /// The names of a key's subkeys; none when there is no such key.
+    pub(super) fn subkeys(&self, path: &str) -> Vec<String> {
+        let subkeys = self.key(path).into_iter().flat_map(|key| key.subkeys());
+        subkeys.take(MAX_SUBKEYS).map(|key| key.name().to_string_lossy()).collect()
+    }
+
+    fn value(&self, path: &str, name: &str) -> Option<Value<'_>> {
+        self.key(path)?.value(name)
+    }
+
+    fn data<'a>(&self, path: &str, value: &Value<'a>) -> Option<Cow<'a, [u8]>> {
+        let told = |error: HiveError| {
+            let problem = format!("{}: {path}, value {}: {error}", self.name, value.name());
+            let mut problems = self.problems.borrow_mut();
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        };
+        value.data().map_err(told).ok()
+    }
+
+    /// The raw data of a value.
+    pub(super) fn bytes(&self, path: &str, name: &str) -> Option<Vec<u8>> {
+        self.data(path, &self.value(path, name)?).map(Cow::into_owned)
+    }
+
+    /// A value as text, variables not expanded; none when it is absent or empty.
+    pub(super) fn text(&self, path: &str, name: &str) -> Option<String> {
+        let value = self.value(path, name)?;
+        self.data(path, &value)?;
+        Some(value.to_text()?.to_string_lossy()).filter(|text| !text.is_empty())
+    }
+
+    /// A value that holds texts.
+    pub(super) fn texts(&self, path: &str, name: &str) -> Vec<String> {
+        let texts = self.value(path, name).and_then(|value| value.to_texts());
+        texts.unwrap_or_default().iter().map(NtString::to_string_lossy).collect()
+    }
+
+    /// A number of 32 bits, whatever type it is marked with.
+    pub(super) fn number(&self, path: &str, name: &str) -> Option<u32> {
+        self.bytes(path, name)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    /// A time written as 8 bytes.
+    pub(super) fn time(&self, path: &str, name: &str) -> Option<FileTime> {
+        let bytes = self.bytes(path, name)?;
+        let time = FileTime(u64::from_le_bytes(*bytes.first_chunk()?));
+        (!time.is_zero()).then_some(time)
+    }
+
+    /// A time written as two numbers, `…High` and `…Low`.
+    pub(super) fn split_time(&self, path: &str, name: &str) -> Option<FileTime> {
+        let high = self.number(path, &format!("{name}High"))?;
+        let low = self.number(path, &format!("{name}Low"))?;
+        let time = FileTime(u64::from(high) << 32 | u64::from(low));
+        (!time.is_zero()).then_some(time)
+    }
+
+    /// All values of a key: name and data.
+    pub(super) fn values(&self, path: &str) -> Vec<(String, Vec<u8>)> {
+        let values = self.key(path).into_iter().flat_map(|key| key.values());
+        let read = |value: Value<'_>| {
+            let data = self.data(path, &value)?.into_owned();
+            Some((value.name().to_string_lossy(), data))
+        };
+        values.filter_map(read).collect()
+    }
+
+    /// All text values of a key, as they are written.
+    pub(super) fn text_values(&self, path: &str) -> Environment {
+        let mut found = Environment::default();
+        for value in self.key(path).into_iter().flat_map(|key| key.values()) {
+            if let Some(text) = value.to_text() {
+                found.set(&value.name().to_string_lossy(), text.to_string_lossy());
+            }
+        }
+        found
+    }
+}
