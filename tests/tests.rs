@@ -6,3 +6,7 @@ mod architecture;
 mod hive;
 /// Personalities come back whole in a folder and on a volume, and nothing is written outside.
 mod inject;
+/// Made volumes, for the other modules.
+mod support;
+/// The installations, users, folders and variables of made volumes.
+mod windows;

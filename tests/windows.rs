@@ -1,0 +1,246 @@
+//! The installations, users, folders and variables of the made volumes. What is expected is what `images/machine.py`
+//! says of each invented computer, written out again here.
+
+use coldstate::{
+    nt::{FileTime, WinPath},
+    windows::{
+        Architecture, DriveTarget, Installation, KnownFolder, LastUseSource, LocationSource, Membership,
+        NameSource, Profile, ProfileKind, ProfileMark, Redirection, UserPattern, UserSelection, Version,
+        installations,
+    },
+};
+
+use crate::support;
+
+/// The one installation of a made volume.
+fn only(kind: &str) -> Option<Installation> {
+    let (volume, ntfs, index) = support::scan(&support::image(kind)?);
+    let mut found = installations(&volume, &ntfs, &index);
+    assert_eq!(found.len(), 1, "{kind}: {:?}", found.iter().map(|one| &one.windows_dir).collect::<Vec<_>>());
+    let installation = found.remove(0);
+    assert_eq!(installation.problems, Vec::<String>::new(), "{kind}");
+    for profile in &installation.profiles {
+        assert_eq!(profile.problems, Vec::<String>::new(), "{kind}: {}", profile.name);
+    }
+    Some(installation)
+}
+
+fn profile<'a>(installation: &'a Installation, name: &str) -> &'a Profile {
+    let mut found = installation.profiles.iter().filter(|profile| profile.name == name);
+    let profile = found.next().unwrap_or_else(|| panic!("no profile {name}"));
+    assert!(found.next().is_none(), "two profiles {name}");
+    profile
+}
+
+fn people(installation: &Installation) -> Vec<&str> {
+    let people = installation.profiles.iter().filter(|profile| profile.kind != ProfileKind::Service);
+    people.map(|profile| profile.name.as_str()).collect()
+}
+
+fn folder(profile: &Profile, folder: KnownFolder) -> &str {
+    &profile.known_folders[&folder].text
+}
+
+#[test]
+fn windows_7_with_a_domain() {
+    let Some(seven) = only("win7") else { return };
+    assert_eq!(seven.windows_dir.to_string(), r"\Windows");
+    assert_eq!(seven.product_name, "Windows 7 Professional");
+    assert_eq!(seven.version, Version::new(6, 1, 7601));
+    assert_eq!(seven.release.as_deref(), Some("Service Pack 1"));
+    assert_eq!(seven.edition.as_deref(), Some("Professional"));
+    assert_eq!((seven.architecture, seven.is_server, seven.previous), (Architecture::X64, false, false));
+    assert_eq!(seven.language.as_deref(), Some("en-US"));
+    // ControlSet002 holds another name and is not the current one.
+    assert_eq!(seven.computer_name, "WIN7-ACCT");
+    let Some(Membership::Domain { name, dns, sid: Some(domain_sid) }) = &seven.membership else {
+        panic!("{:?}", seven.membership)
+    };
+    assert_eq!((name.as_str(), dns.as_deref()), ("CONTOSO", Some("contoso.example")));
+    let zone = seven.time_zone.as_ref().unwrap();
+    assert_eq!((zone.name.as_str(), zone.bias), ("Eastern Standard Time", 300));
+    assert_eq!(seven.obstacles, Vec::<String>::new());
+    assert_eq!(seven.profiles_dir.to_string(), r"\Users");
+
+    // `former` has two entries: the true one, kept as .bak, and the temporary one.
+    assert_eq!(people(&seven), ["anna", "former", "itadmin", "jsmith", "oldtemp", "pmiller", "TEMP"]);
+    let machine_sid = seven.machine_sid.as_ref().unwrap();
+
+    let anna = profile(&seven, "anna");
+    assert_eq!(anna.sid, Some(machine_sid.with_rid(1001)));
+    assert_eq!((anna.kind, anna.name_source), (ProfileKind::Local, NameSource::Sam));
+    assert_eq!(anna.qualified_name(), r"WIN7-ACCT\anna");
+    assert_eq!(anna.full_name.as_deref(), Some("Anna Keller"));
+    assert_eq!(anna.groups, ["Users"]);
+    assert_eq!((anna.orphan, anna.marks.as_slice()), (false, &[][..]));
+    assert_eq!(anna.folder.as_ref().unwrap().to_string(), r"\Users\anna");
+    assert!(anna.ntuser.is_some() && anna.usrclass.is_some());
+    assert!(
+        anna.size > 64 << 20 && anna.files > 100,
+        "the sparse file alone is 64 MiB: {} in {}",
+        anna.size,
+        anna.files
+    );
+
+    let admin = profile(&seven, "itadmin");
+    assert_eq!(admin.groups, ["Administrators", "Users"]);
+    let smith = profile(&seven, "jsmith");
+    assert_eq!((smith.kind, smith.sid.clone()), (ProfileKind::Domain, Some(domain_sid.with_rid(1107))));
+    assert_eq!(smith.qualified_name(), r"CONTOSO\jsmith");
+    assert_eq!(smith.full_name.as_deref(), Some("John Smith"), "from the policy cache");
+    assert_eq!(smith.groups, ["Remote Desktop Users"]);
+    let documents = &smith.known_folders[&KnownFolder::Documents];
+    assert_eq!(documents.text, r"\\files.contoso.example\home$\jsmith\Documents");
+    assert_eq!((documents.redirected, documents.path.clone()), (Some(Redirection::Network), None));
+
+    let gone = profile(&seven, "pmiller");
+    assert!(gone.orphan && gone.folder.is_none() && gone.is_marked(ProfileMark::FolderMissing));
+    assert_eq!(gone.domain.as_deref(), Some("CONTOSO"), "the SID is of the domain");
+    let former = profile(&seven, "former");
+    assert!(former.is_marked(ProfileMark::Backup) && former.is_marked(ProfileMark::NameUnresolved));
+    assert_eq!((former.kind, former.domain.as_deref()), (ProfileKind::Domain, None));
+    assert!(former.folder.is_some() && !former.orphan);
+    let temporary = profile(&seven, "TEMP");
+    assert!(temporary.is_marked(ProfileMark::Temporary) && temporary.folder.is_none());
+    assert_eq!(temporary.sid, former.sid);
+    let orphan = profile(&seven, "oldtemp");
+    assert!(orphan.orphan && orphan.is_marked(ProfileMark::EntryMissing));
+    assert_eq!(orphan.sid, Some(machine_sid.with_rid(1009)), "the folder's owner");
+
+    let disabled: Vec<_> = seven
+        .accounts
+        .iter()
+        .filter(|account| account.is_disabled())
+        .map(|account| &account.names.name)
+        .collect();
+    assert_eq!(disabled, ["Administrator", "Guest"]);
+}
+
+#[test]
+fn a_german_windows_xp() {
+    let Some(xp) = only("winxp") else { return };
+    assert_eq!(xp.windows_dir.to_string(), r"\WINDOWS");
+    assert_eq!(xp.product_name, "Microsoft Windows XP");
+    assert_eq!(xp.version, Version::new(5, 1, 2600));
+    assert_eq!((xp.release.as_deref(), xp.architecture), (Some("Service Pack 3"), Architecture::X86));
+    assert_eq!((xp.language.as_deref(), xp.computer_name.as_str()), (Some("de-DE"), "XP-BUERO"));
+    assert_eq!(xp.profiles_dir.to_string(), r"\Documents and Settings");
+    assert_eq!(people(&xp), ["former", "itadmin", "jsmith", "Käthe Müller", "oldtemp", "pmiller"]);
+    // LocalService and NetworkService have their profiles beside those of people.
+    assert!(xp.profiles.iter().any(|one| one.name == "LOCAL SERVICE" && one.kind == ProfileKind::Service));
+
+    let user = profile(&xp, "Käthe Müller");
+    let home = r"C:\Documents and Settings\Käthe Müller";
+    for (known, path, source) in [
+        (KnownFolder::Documents, r"Eigene Dateien", LocationSource::UserShellFolders),
+        (KnownFolder::Pictures, r"Eigene Dateien\Eigene Bilder", LocationSource::UserShellFolders),
+        (
+            KnownFolder::LocalAppData,
+            r"Lokale Einstellungen\Anwendungsdaten",
+            LocationSource::UserShellFolders,
+        ),
+        (KnownFolder::Temp, r"Lokale Einstellungen\Temp", LocationSource::UserShellFolders),
+        (
+            KnownFolder::QuickLaunch,
+            r"Anwendungsdaten\Microsoft\Internet Explorer\Quick Launch",
+            LocationSource::Default,
+        ),
+    ] {
+        let location = &user.known_folders[&known];
+        assert_eq!((location.text.as_str(), location.source), (format!(r"{home}\{path}").as_str(), source));
+        assert_eq!(location.redirected, None, "{known:?}");
+    }
+    assert_eq!(user.groups, ["Benutzer"]);
+    assert_eq!(
+        user.usrclass.as_ref().unwrap().to_string(),
+        r"\Documents and Settings\Käthe Müller\Lokale Einstellungen\Anwendungsdaten\Microsoft\Windows\UsrClass.dat"
+    );
+    let variables = &user.variables;
+    assert_eq!(variables.get("PROGRAMFILES"), Some(r"C:\Programme"));
+    assert_eq!(variables.get("COMMONPROGRAMFILES"), Some(r"C:\Programme\Gemeinsame Dateien"));
+    assert_eq!(
+        variables.get("CSIDL_COMMON_DOCUMENTS"),
+        Some(r"C:\Documents and Settings\All Users\Dokumente")
+    );
+    assert_eq!(variables.get("PROGRAMFILES(X86)"), None);
+
+    let smith = profile(&xp, "jsmith");
+    assert_eq!(smith.folder.as_ref().unwrap().to_string(), r"\Documents and Settings\jsmith.CONTOSO");
+    assert_eq!(smith.qualified_name(), r"CONTOSO\jsmith");
+}
+
+#[test]
+fn windows_10_with_entra_id() {
+    let Some(ten) = only("win10") else { return };
+    assert_eq!((ten.product_name.as_str(), ten.release.as_deref()), ("Windows 10 Pro", Some("21H2")));
+    assert_eq!(ten.version, Version { revision: 1889, ..Version::new(10, 0, 19044) });
+    assert_eq!(people(&ten), ["anna", "former", "itadmin", "jsmith", "MariaGarcía", "oldtemp", "pmiller"]);
+    let maria = profile(&ten, "MariaGarcía");
+    assert_eq!((maria.kind, maria.name_source), (ProfileKind::Entra, NameSource::IdentityStore));
+    assert_eq!(maria.qualified_name(), r"AzureAD\MariaGarcía");
+    assert_eq!(maria.user_principal_name.as_deref(), Some("maria.garcia@contoso.example"));
+    assert_eq!(profile(&ten, "jsmith").name_source, NameSource::IdentityStore);
+
+    // Unloaded three hours after it was loaded, and nothing later.
+    let anna = profile(&ten, "anna");
+    let by = |source: LastUseSource| anna.last_use.iter().find(|sign| sign.source == source).unwrap().time;
+    let (loaded, unloaded) = (by(LastUseSource::ProfileLoaded), by(LastUseSource::ProfileUnloaded));
+    assert_eq!(unloaded.0 - loaded.0, 3 * 3_600 * 10_000_000);
+    assert_eq!(by(LastUseSource::SamLastLogon), loaded);
+    assert!(anna.last_used >= Some(unloaded));
+
+    // 2022-09-14 18:42 UTC is the maker's "now".
+    let now = FileTime(133_076_545_200_000_000);
+    let selection = UserSelection { all: true, ..UserSelection::default() }.used_within_days(30, now);
+    let taken = |selection: &UserSelection| -> Vec<String> {
+        let profiles = ten.profiles.iter().filter(|profile| selection.decide(profile).taken);
+        profiles.map(|profile| profile.name.clone()).collect()
+    };
+    assert_eq!(taken(&selection), ["anna", "jsmith", "MariaGarcía"]);
+    let everybody = UserSelection { all: true, ..UserSelection::default() };
+    assert_eq!(taken(&everybody), people(&ten), "nobody without a name is dropped");
+    let some = UserSelection { include: vec![UserPattern::new(r"contoso\*")], ..UserSelection::default() };
+    assert_eq!(taken(&some), ["jsmith", "pmiller"]);
+}
+
+#[test]
+fn windows_11_calls_itself_10() {
+    let Some(eleven) = only("win11") else { return };
+    assert_eq!(eleven.product_name, "Windows 11 Pro");
+    assert_eq!(eleven.version.build, 22621);
+    assert_eq!(eleven.membership, Some(Membership::Workgroup { name: "WORKGROUP".into() }));
+    assert!(people(&eleven).is_empty());
+}
+
+#[test]
+fn drive_letters_are_those_of_the_old_windows() {
+    let Some(ten) = only("win10") else { return };
+    assert_eq!(ten.drives.system(), 'C');
+    let [c, d] = ten.drives.letters() else { panic!("{:?}", ten.drives.letters()) };
+    assert!(c.letter == 'C' && c.is_this_volume);
+    assert!(
+        matches!(c.target, DriveTarget::Mbr { offset: 0x10_0000, .. }),
+        "2048 sectors of 512 bytes: {:?}",
+        c.target
+    );
+    assert!(d.letter == 'D' && !d.is_this_volume && matches!(d.target, DriveTarget::Device { .. }));
+    assert_eq!(ten.translate(r"C:\Users\anna"), Some(WinPath::from(r"Users\anna")));
+    assert_eq!(ten.translate(r"D:\setup.exe"), None);
+    assert_eq!(folder(profile(&ten, "anna"), KnownFolder::Desktop), r"C:\Users\anna\Desktop");
+}
+
+/// What `--json` prints is a document a script can rely on.
+#[test]
+fn an_installation_is_plain_json() {
+    let Some(seven) = only("win7") else { return };
+    let json = serde_json::to_value(&seven).unwrap();
+    assert_eq!(json["windows_dir"], "Windows");
+    assert_eq!(json["architecture"], "x64");
+    assert_eq!(json["membership"]["kind"], "domain");
+    let profiles = json["profiles"].as_array().unwrap();
+    let anna = profiles.iter().find(|profile| profile["name"] == "anna").unwrap();
+    assert_eq!(anna["kind"], "local");
+    assert_eq!(anna["account"]["full_name"], "Anna Keller");
+    assert_eq!(anna["known_folders"]["desktop"]["path"], "Users/anna/Desktop");
+    assert_eq!(anna["known_folders"]["desktop"]["source"], "user-shell-folders");
+}
