@@ -6,6 +6,8 @@ mod architecture;
 mod hive;
 /// Personalities come back whole in a folder and on a volume, and nothing is written outside.
 mod inject;
+/// Rule files: what they mean, what is wrong with them, and that the real ones are read.
+mod rules;
 /// Made volumes, for the other modules.
 mod support;
 /// The installations, users, folders and variables of made volumes.

@@ -1,1 +1,42 @@
-//! (in the making)
+//! Stage 4: rules. Reads USMT's migration language (MigXML) and answers, for every file and registry value, whether it
+//! is taken and which rule says so. Does no i/o of its own: what it must know of the installation it asks through
+//! [`Facts`].
+//!
+//! ```text
+//! text --xml--> Element tree --parse--> RuleSet --compile(Facts of one context)--> CompiledRules --decide--> Decision
+//! ```
+//!
+//! `README.md` beside this file describes the language as implemented, with each deviation from USMT's manual.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod builtin;
+mod compile;
+mod decide;
+mod diagnostic;
+mod evaluate;
+mod facts;
+mod function;
+mod matcher;
+mod model;
+mod parse;
+mod pattern;
+mod scripts;
+mod xml;
+
+pub use builtin::builtin;
+pub use decide::{
+    Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Effects, Omission, Rule, WalkRoot,
+};
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
+pub use function::{Call, Support};
+pub use model::{RuleKind, RuleSet};
+pub use pattern::{ObjectKind, Pattern};
+pub use xml::decode;

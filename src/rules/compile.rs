@@ -1,0 +1,324 @@
+//! [`RuleSet`] to [`CompiledRules`]: walks the components that are present and puts every pattern of their rules into
+//! the index, once for the machine and once for each user.
+
+use std::sync::Arc;
+
+use super::{
+    decide::{AddedObject, CompiledRules, Deferred, Rule},
+    diagnostic::Place,
+    evaluate::{Evaluator, MAX_REFERENCES, reference},
+    facts::{Context, Facts},
+    function::{Call, Support},
+    model::{
+        AddObjects, Bytes, Component, Contexts, Processing, Role, RuleElement, RuleFile, RuleItem, RuleKind,
+        RuleSet, Rules,
+    },
+    pattern::{ObjectKind, Pattern, fold_text},
+};
+
+/// Most patterns of one context. All of MigApp, MigUser and MigDocs make about 15,000.
+const MAX_PATTERNS: usize = 1_000_000;
+
+impl RuleSet {
+    /// Works the rules out for the machine and for each user.
+    ///
+    /// An unconditional exclude of the machine's context holds for the users as well, and one user's never for another.
+    pub fn compile(&self, system: &dyn Facts, users: &[&dyn Facts]) -> (CompiledRules, Vec<CompiledRules>) {
+        let system = self.compile_one(system);
+        let mut compiled: Vec<CompiledRules> = Vec::with_capacity(users.len());
+        for facts in users {
+            let mut rules = self.compile_one(*facts);
+            for rule in system.rules.iter().filter(|rule| rule.kind == RuleKind::UnconditionalExclude) {
+                rules.push(rule.again());
+            }
+            compiled.push(rules);
+        }
+        (system, compiled)
+    }
+
+    /// Works the rules out for one context alone.
+    pub fn compile_one(&self, facts: &dyn Facts) -> CompiledRules {
+        let mut rules = CompiledRules::new(facts.context());
+        let mut number = 0_u32;
+        for file in &self.files {
+            let mut compiler = Compiler {
+                set: self,
+                file,
+                evaluator: Evaluator::new(facts, &file.named),
+                out: &mut rules,
+                number: &mut number,
+            };
+            for component in &file.components {
+                compiler.component(component, Contexts::BOTH);
+            }
+            let Evaluator { omissions, remaps, .. } = compiler.evaluator;
+            rules.omissions.extend(omissions);
+            rules.remaps.extend(remaps);
+        }
+        rules.omissions.sort();
+        rules.omissions.dedup();
+        rules
+    }
+}
+
+impl Rule {
+    /// The same rule for another context's index.
+    fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            pattern: self.pattern.clone(),
+            component: Arc::clone(&self.component),
+            place: self.place.clone(),
+            call: self.call.clone(),
+            portable_arguments: self.portable_arguments.clone(),
+            source_arguments: self.source_arguments.clone(),
+            security: self.security,
+            time_fields: self.time_fields,
+            component_number: self.component_number,
+            specificity: self.specificity,
+        }
+    }
+}
+
+struct Compiler<'a> {
+    set: &'a RuleSet,
+    file: &'a RuleFile,
+    evaluator: Evaluator<'a>,
+    out: &'a mut CompiledRules,
+    /// Numbers components across all files.
+    number: &'a mut u32,
+}
+
+/// The component whose rules are being compiled.
+#[derive(Clone)]
+struct Owner {
+    name: Arc<str>,
+    number: u32,
+}
+
+impl<'a> Compiler<'a> {
+    fn component(&mut self, component: &'a Component, limit: Contexts) {
+        // The context of a component is the upper bound for everything in it.
+        let contexts = both(component.contexts, limit);
+        *self.number = self.number.saturating_add(1);
+        let name = component.display_name.to_lowercase();
+        if self.set.turned_off.contains(&name) {
+            self.evaluator
+                .omit(&component.place, format!("Config.xml turns `{}` off.", component.display_name));
+            return;
+        }
+        if !self.evaluator.admits(contexts) {
+            return;
+        }
+        let owner = Owner { name: Arc::clone(&component.display_name), number: *self.number };
+        self.evaluator.enter();
+        for environment in &component.environments {
+            self.evaluator.environment(environment, 0);
+        }
+        self.extensions(component, &owner);
+        for role in &component.roles {
+            self.role(role, contexts, &owner);
+        }
+        self.evaluator.leave();
+    }
+
+    fn extensions(&mut self, component: &'a Component, owner: &Owner) {
+        for (name, place) in &component.extensions {
+            // The manual writes `doc`, the schema wants `*.doc`.
+            let name = name.trim_start_matches('*').trim_start_matches('.');
+            for drive in self.evaluator.facts.drives(super::facts::DriveKind::Fixed) {
+                if let Ok(pattern) = Pattern::parse(ObjectKind::File, &format!("{drive}\\* [*.{name}]")) {
+                    self.push(pattern, place, RuleKind::Include, None, (false, false), owner);
+                }
+            }
+        }
+    }
+
+    fn role(&mut self, role: &'a Role, contexts: Contexts, owner: &Owner) {
+        self.evaluator.enter();
+        for environment in &role.environments {
+            self.evaluator.environment(environment, 0);
+        }
+        if self.evaluator.detects(&role.detects) && self.evaluator.detections(&role.detections) {
+            if !self.out.detected.contains(&owner.name) {
+                self.out.detected.push(Arc::clone(&owner.name));
+            }
+            for rules in &role.rules {
+                self.rules(rules, contexts, owner, 0);
+            }
+            for component in &role.components {
+                self.component(component, contexts);
+            }
+        }
+        self.evaluator.leave();
+    }
+
+    fn rules(&mut self, rules: &'a Rules, limit: Contexts, owner: &Owner, depth: usize) {
+        let contexts = both(rules.contexts, limit);
+        if depth > MAX_REFERENCES || !self.evaluator.admits(contexts) {
+            return;
+        }
+        let depth = depth.saturating_add(1);
+        if let Some(named) = reference(&self.file.named.rules, rules.name.as_deref(), rules) {
+            self.rules(named, contexts, owner, depth);
+            return;
+        }
+        if !self.evaluator.all(&rules.conditions) || !self.evaluator.detects(&rules.detects) {
+            return;
+        }
+        for item in &rules.items {
+            match item {
+                RuleItem::Rule(rule) => self.rule(rule, owner),
+                RuleItem::Rules(nested) => self.rules(nested, contexts, owner, depth),
+                RuleItem::AddObjects(objects) => self.add_objects(objects, owner),
+                RuleItem::Processing(processing) => self.processing(processing, owner),
+            }
+        }
+    }
+
+    fn rule(&mut self, rule: &'a RuleElement, owner: &Owner) {
+        let call = rule.call.as_ref();
+        if let Some(call) = call {
+            // A filter that is never true leaves the rule without objects.
+            if call.name == "AnswerNo" {
+                return;
+            }
+            if call.support == Support::Unsupported {
+                self.evaluator.omit(&call.place, format!("`{}` is not done here.", call.name));
+                return;
+            }
+        }
+        for (pattern, place) in self.evaluator.patterns(&rule.sets) {
+            self.push(pattern, &place, rule.kind, call, (rule.security, rule.time_fields), owner);
+        }
+    }
+
+    fn push(
+        &mut self,
+        pattern: Pattern,
+        place: &Place,
+        kind: RuleKind,
+        call: Option<&Arc<Call>>,
+        (security, time_fields): (bool, bool),
+        owner: &Owner,
+    ) {
+        // The machine's context has no HKCU, and a rule for it there is meant for the users.
+        let is_of_a_user =
+            pattern.kind() == ObjectKind::Registry && pattern.node().starts_with(&fold_text("HKCU"));
+        if is_of_a_user && self.out.context == Context::System {
+            return;
+        }
+        if self.out.rules.len() >= MAX_PATTERNS {
+            self.evaluator.omit(place, format!("More than {MAX_PATTERNS} patterns in one context."));
+            return;
+        }
+        let arguments = call.map(|call| call.arguments.as_slice()).unwrap_or_default();
+        let expanded = |portable: bool| -> Vec<Option<String>> {
+            let expand = |text: &String| {
+                let expanded =
+                    if portable { self.evaluator.expand_portable(text) } else { self.evaluator.expand(text) };
+                expanded.unwrap_or_else(|_| text.clone())
+            };
+            arguments.iter().map(|argument| argument.as_ref().map(expand)).collect()
+        };
+        let rule = Rule {
+            kind,
+            specificity: pattern.specificity(),
+            pattern,
+            component: Arc::clone(&owner.name),
+            place: place.clone(),
+            call: call.cloned(),
+            portable_arguments: expanded(true),
+            source_arguments: expanded(false),
+            security,
+            time_fields,
+            component_number: owner.number,
+        };
+        self.out.push(rule);
+    }
+
+    fn add_objects(&mut self, objects: &'a AddObjects, owner: &Owner) {
+        if !self.evaluator.all_conditions(&objects.conditions) || !self.evaluator.all(&objects.groups) {
+            return;
+        }
+        for call in &objects.scripts {
+            self.evaluator.omit(&call.place, format!("`{}` is not done here.", call.name));
+        }
+        for object in &objects.objects {
+            let pattern = match self.evaluator.pattern(object.kind, &object.location) {
+                Ok(pattern) => pattern,
+                Err(reason) => {
+                    self.evaluator.omit(&object.place, reason);
+                    continue;
+                }
+            };
+            let (node, literal) = pattern.literal_node();
+            let leaf = pattern.leaf_text().filter(|_| !pattern.is_container());
+            let is_of_a_user = pattern.node().starts_with(&fold_text("HKCU"));
+            if !literal || leaf.as_ref().is_some_and(|leaf| leaf.contains('*')) {
+                self.evaluator.omit(&object.place, "A location names one object, without wildcards.");
+                continue;
+            }
+            if is_of_a_user && self.out.context == Context::System {
+                continue;
+            }
+            let bytes = match &object.bytes {
+                Bytes::None => Vec::new(),
+                Bytes::Hex(bytes) => bytes.clone(),
+                Bytes::Text { text, expand } => {
+                    let text = if *expand {
+                        self.evaluator.expand(text).unwrap_or_else(|_| text.clone())
+                    } else {
+                        text.clone()
+                    };
+                    match object.kind {
+                        ObjectKind::Registry => {
+                            text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+                        }
+                        _ => text.into_bytes(),
+                    }
+                }
+            };
+            self.out.added.push(AddedObject {
+                kind: object.kind,
+                node,
+                leaf,
+                attributes: object.attributes.clone(),
+                bytes,
+                component: Arc::clone(&owner.name),
+                place: object.place.clone(),
+            });
+        }
+    }
+
+    fn processing(&mut self, processing: &'a Processing, owner: &Owner) {
+        let calls = processing.scripts.iter().map(|call| (call.support, show_call(call), &call.place));
+        let commands =
+            processing.commands.iter().map(|command| (Support::Deferred, command.clone(), &processing.place));
+        for (support, what, place) in calls.chain(commands) {
+            if support == Support::Unsupported {
+                self.evaluator.omit(place, format!("`{what}` is not done here."));
+                continue;
+            }
+            self.out.deferred.push(Deferred {
+                when: processing.when.clone(),
+                what: self.evaluator.expand_portable(&what).unwrap_or(what),
+                component: Arc::clone(&owner.name),
+                place: place.clone(),
+            });
+        }
+    }
+}
+
+fn both(a: Contexts, b: Contexts) -> Contexts {
+    Contexts { system: a.system && b.system, user: a.user && b.user }
+}
+
+fn show_call(call: &Call) -> String {
+    let arguments: Vec<String> = call
+        .arguments
+        .iter()
+        .map(|a| a.as_ref().map_or("NULL".to_owned(), |text| format!("\"{text}\"")))
+        .collect();
+    format!("{}({})", call.name, arguments.join(", "))
+}

@@ -1,0 +1,205 @@
+//! The scripts of object sets: functions that make patterns.
+
+use super::{
+    evaluate::{Evaluator, escape},
+    facts::{Context, DriveKind, Facts, same_name},
+    function::Call,
+    pattern::{ObjectKind, Pattern},
+};
+
+/// Known folders of one user in which the document finder looks.
+///
+/// Reference: Microsoft, USMT, "Understanding migration XML files" (MigDocs); names as its manual and files spell them.
+const USER_FOLDERS: [&str; 14] = [
+    "CSIDL_MYDOCUMENTS",
+    "CSIDL_PERSONAL",
+    "CSIDL_MYPICTURES",
+    "FOLDERID_ORIGINALIMAGES",
+    "CSIDL_MYMUSIC",
+    "CSIDL_MYVIDEO",
+    "CSIDL_FAVORITES",
+    "CSIDL_DESKTOP",
+    "CSIDL_QUICKLAUNCH",
+    "FOLDERID_CONTACTS",
+    "FOLDERID_LIBRARIES",
+    "FOLDERID_DOWNLOADS",
+    "FOLDERID_SAVEDGAMES",
+    "FOLDERID_RECORDEDTV",
+];
+/// The same for all users together.
+const COMMON_FOLDERS: [&str; 7] = [
+    "CSIDL_COMMON_DESKTOPDIRECTORY",
+    "CSIDL_COMMON_FAVORITES",
+    "CSIDL_COMMON_DOCUMENTS",
+    "CSIDL_COMMON_MUSIC",
+    "CSIDL_COMMON_PICTURES",
+    "CSIDL_COMMON_VIDEO",
+    "FOLDERID_PUBLICDOWNLOADS",
+];
+/// Folders of the root that hold Windows and programs, whatever they are called in this installation.
+const SYSTEM_FOLDERS: [&str; 7] = [
+    "WINDIR",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "PROGRAMDATA",
+    "ALLUSERSPROFILE",
+    "PROFILESFOLDER",
+    "CSIDL_COMMON_APPDATA",
+];
+/// And those that every volume has.
+const VOLUME_FOLDERS: [&str; 3] = ["$Recycle.Bin", "RECYCLER", "System Volume Information"];
+
+type Made = Vec<Result<Pattern, String>>;
+
+impl Evaluator<'_> {
+    /// The patterns a script makes, or why it makes none.
+    pub(super) fn scripted(&self, call: &Call) -> Made {
+        match call.name.as_str() {
+            "GenerateDrivePatterns" => self.drive_patterns(call),
+            "GenerateUserPatterns" => self.user_patterns(call),
+            "GenerateDocPatterns" => self.document_patterns(call),
+            name => vec![Err(format!("`{name}` is not done here."))],
+        }
+    }
+
+    fn drive_patterns(&self, call: &Call) -> Made {
+        let kind = match call.text(1).to_ascii_lowercase().as_str() {
+            "fixed" => DriveKind::Fixed,
+            "removable" => DriveKind::Removable,
+            "cdrom" => DriveKind::CdRom,
+            "remote" => DriveKind::Remote,
+            other => {
+                return vec![Err(format!(
+                    "`{other}` is no kind of drive; it is Fixed, CDROM, Removable or Remote."
+                ))];
+            }
+        };
+        let segment = call.text(0).trim_start_matches('\\');
+        self.facts
+            .drives(kind)
+            .iter()
+            .map(|drive| Pattern::parse(ObjectKind::File, &format!("{drive}\\{segment}")))
+            .collect()
+    }
+
+    /// Expands the pattern for each migrated user.
+    fn user_patterns(&self, call: &Call) -> Made {
+        let Some(kind) = ObjectKind::parse(call.text(0)) else {
+            return vec![Err(format!("`{}` is no object type.", call.text(0)))];
+        };
+        let with_current = !matches!(call.text(2).to_ascii_lowercase().as_str(), "false" | "no" | "0");
+        let expand = |facts: &dyn Facts| {
+            let named = Default::default();
+            Evaluator::new(facts, &named).pattern(kind, call.text(1))
+        };
+        let mut made: Made = self.facts.users().into_iter().map(expand).collect();
+        if with_current && self.facts.context() == Context::User {
+            made.push(expand(self.facts));
+        }
+        made
+    }
+
+    /// `GenerateDocPatterns(scanProgramFiles, include, systemDriveOnly)`: where the document finder looks, or with
+    /// `include` FALSE what it passes over.
+    fn document_patterns(&self, call: &Call) -> Made {
+        let flag = |index: usize, default: bool| match call.text(index).to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => true,
+            "false" | "no" | "0" => false,
+            _ => default,
+        };
+        let (scan_programs, include, system_drive_only) = (flag(0, false), flag(1, true), flag(2, false));
+        let mut texts: Vec<String> = Vec::new();
+        match (self.facts.context(), include) {
+            (Context::System, include) => {
+                for drive in self.document_drives(system_drive_only) {
+                    self.root_patterns(&drive, include, &mut texts);
+                }
+                if include {
+                    texts.extend(
+                        self.known(&COMMON_FOLDERS).iter().map(|path| format!("{}\\* [*]", escape(path))),
+                    );
+                }
+            }
+            (Context::User, true) => {
+                texts.extend(self.known(&USER_FOLDERS).iter().map(|path| format!("{}\\* [*]", escape(path))));
+                if let Some(profile) = self.facts.variable("USERPROFILE") {
+                    texts.push(format!("{} [*]", escape(&profile)));
+                    for entry in self.facts.folder(&profile).unwrap_or_default() {
+                        // Application data is the business of rules that know the application.
+                        if entry.is_folder && !entry.is_hidden_system && !is_application_data(&entry.name) {
+                            texts.push(format!("{}\\{}\\* [*]", escape(&profile), escape(&entry.name)));
+                        }
+                    }
+                }
+            }
+            (Context::User, false) => {
+                if let Some(profile) = self.facts.variable("USERPROFILE") {
+                    let profile = escape(&profile);
+                    texts.push(format!("{profile} [NTUSER*]"));
+                    texts.push(format!("{profile}\\AppData\\* [*]"));
+                    for entry in self.facts.folder(&profile).unwrap_or_default() {
+                        if !entry.is_folder && entry.is_hidden_system {
+                            texts.push(format!("{profile} [{}]", escape(&entry.name)));
+                        }
+                    }
+                }
+            }
+        }
+        let mut made: Made = texts.iter().map(|text| Pattern::parse(ObjectKind::File, text)).collect();
+        if scan_programs && self.facts.context() == Context::System {
+            made.push(Err("Scattered documents inside the program folders are not looked for.".to_owned()));
+        }
+        made
+    }
+
+    fn document_drives(&self, system_drive_only: bool) -> Vec<String> {
+        let system = self.facts.variable("SYSTEMDRIVE");
+        let mut drives = self.facts.drives(DriveKind::Fixed);
+        if system_drive_only {
+            drives.retain(|drive| system.as_deref().is_some_and(|system| same_name(system, drive)));
+        }
+        drives
+    }
+
+    /// The root of a drive: its files, and its folders except those of Windows and programs.
+    fn root_patterns(&self, drive: &str, include: bool, texts: &mut Vec<String>) {
+        let system = self.known(&SYSTEM_FOLDERS);
+        let is_system = |path: &str, name: &str| {
+            system.iter().any(|known| same_name(known, path))
+                || VOLUME_FOLDERS.iter().any(|known| same_name(known, name))
+        };
+        if include {
+            texts.push(format!("{drive} [*]"));
+        }
+        for entry in self.facts.folder(drive).unwrap_or_default() {
+            let path = format!("{drive}\\{}", entry.name);
+            let is_passed_over = entry.is_hidden_system || (entry.is_folder && is_system(&path, &entry.name));
+            if is_passed_over == include {
+                continue;
+            }
+            let escaped = escape(&entry.name);
+            texts.push(if entry.is_folder {
+                format!("{drive}\\{escaped}\\* [*]")
+            } else {
+                format!("{drive} [{escaped}]")
+            });
+        }
+    }
+
+    /// The values of those variables that have one, each path once.
+    fn known(&self, names: &[&str]) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        for path in names.iter().filter_map(|name| self.facts.variable(name)) {
+            let path = path.trim_end_matches('\\').to_owned();
+            if !paths.iter().any(|known| same_name(known, &path)) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+}
+
+/// Folders of application data in a profile, since Vista and in XP.
+fn is_application_data(name: &str) -> bool {
+    ["AppData", "Application Data", "Local Settings"].iter().any(|known| same_name(known, name))
+}

@@ -1,0 +1,7 @@
+//! Rule files: what they mean, what is wrong with them, and that the real ones are read.
+
+mod builtins;
+mod corpus;
+mod facts;
+mod files;
+mod precedence;
