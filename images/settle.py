@@ -78,22 +78,28 @@ def only_gaps_free(path, clusters):
     avoids gaps as long as it has anything else.
     """
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
-        _, _, cluster, mft = _geometry(image)
-        places = [(at * cluster, (at + count) * cluster) for at, count in _data_runs(image, mft + BITMAP * RECORD)]
-        taken = []
-        for start, end in places:
+        sector, total, cluster, mft = _geometry(image)
+        left, places, taken = total * sector // cluster // 8, [], []
+        for at, count in _data_runs(image, mft + BITMAP * RECORD):
+            length = min(count * cluster, left)  # behind the last bit is nothing
+            left -= length
+            places.append((at * cluster, at * cluster + length))
+        for start, end in reversed(places):
             before = image[start:end]
             after = bytearray(b"\xff" * len(before))
-            for i, bits in enumerate(before):
-                if not bits and clusters > 0:
+            for i in reversed(range(len(before))):  # from the end: the zone kept for the $MFT is at the beginning
+                if not before[i] and clusters > 0:
                     after[i] = 0xAA
                     clusters -= 4
             image[start:end] = bytes(after)
             taken.append((start, [new & ~old for new, old in zip(after, before)]))
-    yield
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
-        for start, bits in taken:
-            image[start : start + len(bits)] = bytes(now & ~ours for now, ours in zip(image[start : start + len(bits)], bits))
+    try:
+        yield
+    finally:
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as image:
+            for start, bits in taken:
+                now = image[start : start + len(bits)]
+                image[start : start + len(bits)] = bytes(byte & ~ours for byte, ours in zip(now, bits))
 
 
 class _Past:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import zlib
 
 import hives
 import nt
@@ -34,7 +35,7 @@ class Writer:
         self.short_names = set()
 
     def at(self, created, spread=0):
-        """Four different times after `created`, to the 100 ns."""
+        """Four different times from `created`, to the 100 ns."""
         moments = sorted(created + self.rng.randrange(1, max(spread, nt.DAY // 24)) for _ in range(3))
         return created + self.rng.randrange(10_000_000), moments[0], moments[2], moments[1]
 
@@ -53,9 +54,10 @@ class Writer:
         clean = lambda part: "".join(c for c in part.upper() if c.isascii() and (c.isalnum() or c in "_-$~!"))  # noqa: E731
         if clean(stem) == stem.upper() and clean(ending) == ending.upper() and len(stem) <= 8 and len(ending) <= 3:
             return name.upper()
-        for number in range(1, 1000):
-            tail = f"~{number}"
-            found = clean(stem)[: 8 - len(tail)] + tail + ("." + clean(ending)[:3] if clean(ending) else "")
+        hashed = f"{clean(stem)[:2]}{zlib.crc32(name.encode('utf-16-le', 'surrogatepass')) & 0xFFFF:04X}"
+        # As Windows: numbers up to four, then a hash of the name, so that a folder of thousands stays fast.
+        for start, number in [(clean(stem)[:6], number) for number in range(1, 5)] + [(hashed, number) for number in range(1, 10)]:
+            found = f"{start}~{number}" + ("." + clean(ending)[:3] if clean(ending) else "")
             if (folder, found) not in self.short_names:
                 self.short_names.add((folder, found))
                 return found
@@ -207,7 +209,7 @@ def profile(w, person):
     w.file(f"{home}/ntuser.dat.LOG" + ("" if m.xp else "1"), b"", used, attributes=nt.HIDDEN | nt.SYSTEM)
     w.file(f"{home}/ntuser.ini", b"\xff\xfe" + "[General]\r\n".encode("utf-16-le"), used, attributes=nt.HIDDEN | nt.SYSTEM)
     local = m.place(person, "Local AppData")
-    w.hive(f"{local}/Microsoft/Windows/UsrClass.dat", hives.classes(m, person), minor, f"{noted}\\AppData\\Local\\Microsoft\\Windows\\UsrClass.dat", used)
+    w.hive(f"{local}/Microsoft/Windows/UsrClass.dat", hives.classes(m, person), minor, "\\??\\C:\\" + f"{local}/Microsoft/Windows/UsrClass.dat".replace("/", "\\"), used)
     for folder in m.folders.values():
         w.folder(f"{home}/{folder}")
     if m.xp:
@@ -307,7 +309,7 @@ def oddities(w, person):
     w.folder(f"{base}/folder with stream", streams={"note": b"folders can have them too"})
     w.file(f"{base}/linked once.txt", b"one file, two names\r\n" * 50, w.lately(person))
     w.tree.link(f"{base}/linked twice.txt", f"{base}/linked once.txt")
-    w.file(f"{base}/fragmented.log", journal(rng, (300 if small else 800) * 4096), w.lately(person), scattered=True)
+    w.file(f"{base}/fragmented.log", journal(rng, (300 if small else 1500) * 4096), w.lately(person), scattered=True)
     home = m.home(person, True)
     if not m.xp:
         w.file(f"{base}/link to notes.txt", b"", w.lately(person), reparse=nt.symlink(f"{home}\\Desktop\\Notes.txt"))

@@ -151,6 +151,7 @@ def make(path, megabytes, tree, label, serial, hidden_sectors):
         for entry in tree.entries:
             if not entry.scattered:
                 _put(root, entry, tree)
+        _spare_records(root)
     clusters = sum(len(entry.data) // CLUSTER + 64 for entry in scattered)
     with settle.only_gaps_free(path, clusters), Mounted(path) as root:
         for entry in scattered:
@@ -160,6 +161,15 @@ def make(path, megabytes, tree, label, serial, hidden_sectors):
             if entry.folder and not entry.reparse:
                 _finish(root + b"/" + entry.bytes_of, entry)
     settle.settle(path, tree, serial, (began - 2, time.time() + 2))
+
+
+def _spare_records(root):
+    """Leaves free records: the runs of a scattered file fill several, and the $MFT cannot grow into single clusters."""
+    spare = [root + b"/spare %d" % i for i in range(64)]
+    for path in spare:
+        open(path, "x").close()
+    for path in spare:
+        os.remove(path)
 
 
 def _put(root, entry, tree):
@@ -199,13 +209,20 @@ def _write(path, entry):
             for offset, data in entry.pieces:
                 os.pwrite(file, data, offset)
         else:
-            for chunk in [entry.data] if isinstance(entry.data, bytes) else entry.data.chunks():
-                if chunk:
-                    os.write(file, chunk)
+            for chunk in pieces_of(entry):
+                while chunk:
+                    chunk = chunk[os.write(file, chunk) :]
             if entry.size is not None:
                 os.ftruncate(file, entry.size)
     finally:
         os.close(file)
+
+
+def pieces_of(entry):
+    """The data of a file as it is to be written; a scattered one by clusters, or ntfs-3g asks for more than a gap holds."""
+    if entry.scattered:
+        return (entry.data[i : i + CLUSTER] for i in range(0, len(entry.data), CLUSTER))
+    return [entry.data] if isinstance(entry.data, bytes) else entry.data.chunks()
 
 
 def _finish(path, entry):
@@ -231,6 +248,13 @@ class Noise:
         rng = random.Random(self.number)
         for at in range(0, self.size, self.BLOCK):
             yield rng.randbytes(min(self.BLOCK, self.size - at))
+
+
+class Letters(Noise):
+    """So many text-like bytes, unlike any other, half as large when compressed."""
+
+    def chunks(self):
+        return (chunk.translate(LETTERS) for chunk in super(Letters, self).chunks())
 
 
 class Mailbox(Noise):
