@@ -8,6 +8,8 @@ mod hive;
 mod inject;
 /// Rule files: what they mean, what is wrong with them, and that the real ones are read.
 mod rules;
+/// The datastore keeps what it is given, whatever happens to it.
+mod store;
 /// Made volumes, for the other modules.
 mod support;
 /// The installations, users, folders and variables of made volumes.

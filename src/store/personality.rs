@@ -263,7 +263,7 @@ impl Datastore {
         }
         let mut hasher = blake3::Hasher::new();
         let mut file = fs::File::open(&path).map_err(StoreError::Read)?;
-        io::copy(&mut file, &mut hasher).map_err(StoreError::Read)?;
+        hasher.update_reader(&mut file).map_err(StoreError::Read)?;
         let hash = hasher.finalize().to_hex();
         let digits = hash.get(..NAME_DIGITS).unwrap_or_default();
         if !name.strip_suffix(EXTENSION).is_some_and(|stem| stem.ends_with(&format!("-{digits}"))) {

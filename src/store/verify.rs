@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
-    io::Read,
+    io::{self, Read, Seek, SeekFrom},
     sync::Arc,
 };
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     datastore::{Datastore, Loaded},
     error::StoreError,
-    index::Place,
+    index::{Pack, Place},
     pack,
     personality::Personality,
     reader::check_sizes,
@@ -126,11 +126,12 @@ impl Datastore {
     /// # Errors
     /// When the datastore cannot be read at all, or the run was cancelled. Damage is a finding, not an error.
     pub fn verify(&self, progress: &Progress) -> Result<Verification, StoreError> {
+        // First, because a personality that another writer commits meanwhile may need packs that are not looked at.
+        let listing = self.personalities()?;
         self.forget_index();
         let mut check = Check::new(self, progress)?;
         check.index_files();
         check.packs()?;
-        let listing = self.personalities()?;
         for (name, error) in listing.damaged {
             check.found.findings.push(Finding::Personality { name, reason: error.to_string() });
         }
@@ -192,55 +193,98 @@ impl<'a> Check<'a> {
     /// Every pack, whether an index names it or it is only there.
     fn packs(&mut self) -> Result<(), StoreError> {
         let loaded = Arc::clone(&self.loaded);
-        for (id, _) in self.store.pack_files()? {
-            // Had it a sound list, the search for packs would have added it.
-            if !loaded.index.has_pack(id) {
-                self.whole_pack(id);
+        for (id, path) in self.store.pack_files()? {
+            if loaded.index.has_pack(id) {
+                continue;
+            }
+            // Had it a sound list, the search for packs would have added it, unless it came since.
+            let list = fs::File::open(path).and_then(|mut file| {
+                let len = file.metadata()?.len();
+                pack::read_list(&mut file, len)
+            });
+            if let Err(error) = list {
+                self.pack_finding(id, error.to_string());
             }
         }
         self.progress.expect(0, loaded.index.packs().iter().map(|pack| pack.len).sum());
         for places in loaded.index.places_by_pack().chunk_by(|one, next| one.pack == next.pack) {
             let Some(pack) = places.first().and_then(|place| loaded.index.pack(place.pack)) else { continue };
-            self.whole_pack(pack.id);
-            for place in places {
-                self.go_on()?;
-                self.place(place);
+            let mut bad = Vec::new();
+            if let Err(reason) = self.whole_pack(pack, places, &mut bad)? {
+                self.pack_finding(pack.id, reason);
             }
+            for (place, reason) in bad {
+                self.bad_place(place, &reason);
+            }
+            self.found.packs = self.found.packs.saturating_add(1);
             self.progress.add_bytes(pack.len);
         }
         Ok(())
     }
 
-    fn whole_pack(&mut self, id: Hash) {
-        self.found.packs = self.found.packs.saturating_add(1);
-        if let Err(reason) = self.pack_file(id) {
-            self.found.findings.push(Finding::Pack { id, reason });
-        }
+    fn pack_finding(&mut self, id: Hash, reason: String) {
+        self.found.findings.push(Finding::Pack { id, reason });
     }
 
-    /// The hash of a pack's bytes, and its list.
-    fn pack_file(&self, id: Hash) -> Result<(), String> {
-        let path = self.store.path().join(pack::relative_path(id));
-        let mut file = fs::File::open(path).map_err(|error| error.to_string())?;
-        let mut hasher = blake3::Hasher::new();
-        let len = std::io::copy(&mut file.by_ref().take(pack::MAX_LEN), &mut hasher);
-        let len = len.map_err(|error| error.to_string())?;
-        if hasher.finalize() != id.0 {
-            return Err("its bytes do not have the hash that is its name".into());
-        }
-        pack::read_list(&mut file, len).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// One place of a chunk; what is bad there may be good elsewhere.
-    fn place(&mut self, place: &Place) {
-        let entry = place.entry;
-        self.found.chunks = self.found.chunks.saturating_add(1);
-        self.found.bytes = self.found.bytes.saturating_add(u64::from(entry.len));
-        if let Err(error) = self.store.chunk_at(&self.loaded.index, place) {
-            let wanted = ChunkRef { id: entry.id, len: entry.len };
-            if self.store.chunk(&wanted).is_err() {
-                self.bad.insert(entry.id, error.to_string());
+    /// Reads a pack once from end to end: its chunks, its list, its hash. Gives the reason why it is not sound, and
+    /// adds the places that do not hold their chunk.
+    fn whole_pack<'p>(
+        &mut self,
+        pack: Pack,
+        places: &[&'p Place],
+        bad: &mut Vec<(&'p Place, String)>,
+    ) -> Result<Result<(), String>, StoreError> {
+        let path = self.store.path().join(pack::relative_path(pack.id));
+        let file = fs::File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (len, mut file) = match file {
+            Ok(file) => file,
+            Err(error) => {
+                bad.extend(places.iter().map(|place| (*place, format!("pack {} is not there", pack.id))));
+                return Ok(Err(error.to_string()));
             }
+        };
+        let mut hasher = blake3::Hasher::new();
+        let list = pack::read_list(&mut file, len);
+        let mut read = |file: &mut fs::File, len: u32| {
+            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+            file.read_exact(&mut bytes)?;
+            hasher.update(&bytes);
+            Ok::<_, io::Error>(bytes)
+        };
+        let begun = file.seek(SeekFrom::Start(0)).and_then(|_| read(&mut file, pack::HEADER_LEN));
+        for &place in places {
+            self.go_on()?;
+            self.count(place);
+            // A chunk is at most `config::MAX_CHUNK` long; the index has no other.
+            let checked = read(&mut file, place.entry.stored)
+                .map_err(|error| error.to_string())
+                .and_then(|stored| pack::decode(place.entry, &stored).map_err(str::to_owned));
+            if let Err(reason) = checked {
+                bad.push((place, format!("{reason} (in pack {})", pack.id)));
+            }
+        }
+        let rest = begun.and_then(|_| hasher.update_reader(file.take(pack::MAX_LEN)).map(drop));
+        let same = |list: &[pack::Entry]| list.iter().eq(places.iter().map(|place| &place.entry));
+        Ok(match (rest, list) {
+            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+            (Ok(()), _) if hasher.finalize() != pack.id.0 => {
+                Err("its bytes do not have the hash that is its name".into())
+            }
+            (Ok(()), Ok(list)) if !same(&list) => Err("its own list is not what an index says of it".into()),
+            (Ok(()), Ok(_)) => Ok(()),
+        })
+    }
+
+    fn count(&mut self, place: &Place) {
+        self.found.chunks = self.found.chunks.saturating_add(1);
+        self.found.bytes = self.found.bytes.saturating_add(u64::from(place.entry.len));
+    }
+
+    /// What is bad at one place may be good at another.
+    fn bad_place(&mut self, place: &Place, reason: &str) {
+        let wanted = ChunkRef { id: place.entry.id, len: place.entry.len };
+        if self.store.chunk(&wanted).is_err() {
+            self.bad.insert(wanted.id, reason.into());
         }
     }
 
@@ -260,7 +304,10 @@ impl<'a> Check<'a> {
         self.progress.expect(0, places.iter().map(|place| u64::from(place.entry.stored)).sum());
         for place in places {
             self.go_on()?;
-            self.place(place);
+            self.count(place);
+            if let Err(error) = self.store.chunk_at(&loaded.index, place) {
+                self.bad_place(place, &error.to_string());
+            }
             self.progress.add_bytes(u64::from(place.entry.stored));
         }
         Ok(())
