@@ -14,3 +14,7 @@ mod store;
 mod support;
 /// The installations, users, folders and variables of made volumes.
 mod windows;
+
+/// NTFS volumes read as ntfs-3g reads them.
+#[cfg(target_os = "linux")]
+mod ntfs;

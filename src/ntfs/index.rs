@@ -473,7 +473,7 @@ impl Index {
         self.slot_of(reference.number).is_some_and(|slot| reference.matches(slot.sequence))
     }
 
-    /// Every long name of the volume with its folder, NTFS's own included, for comparison with other readers.
+    /// Every long name in a folder, NTFS's own files included, for comparison with other readers.
     pub(super) fn links_of_folder(&self, folder: RecordNumber) -> Vec<(RecordNumber, NtString)> {
         let Ok(folder) = u32::try_from(folder.0) else { return Vec::new() };
         let link = |link: &Link| (RecordNumber(u64::from(link.record)), NtString::new(self.names.name(link)));

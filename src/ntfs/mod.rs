@@ -17,6 +17,7 @@
 mod attribute;
 mod attribute_list;
 mod boot_sector;
+mod cross_check;
 mod error;
 mod file;
 mod file_name;
@@ -35,6 +36,7 @@ mod volume_information;
 mod wof;
 pub mod xpress_huffman;
 
+pub use cross_check::{CrossCheck, cross_check};
 pub use error::{Damage, NtfsError};
 pub use file::File;
 pub use file_name::{FileName, Namespace};
