@@ -60,7 +60,7 @@ impl Ntfs {
     fn boot_sector(source: &dyn ReadAt, problems: &mut Vec<String>) -> Result<BootSector, NtfsError> {
         let len = source.len();
         // The copy is the last sector; NT 3.51 kept it in the middle.
-        let copies = [len.checked_sub(512), len.checked_sub(4096), Some(len / 2 / 512 * 512)];
+        let copies = [len.checked_sub(512), len.checked_sub(4096), Some((len >> 10) << 9)];
         let mut damage = None;
         for position in std::iter::once(0).chain(copies.into_iter().flatten()) {
             let mut sector = [0; 512];

@@ -64,7 +64,7 @@ impl Ntfs {
         let count = self.record_count();
         let in_use = self.bitmap.as_ref().and_then(|bitmap| read_all(source, bitmap, MAX_BITMAP).ok());
         let scan = Scan { ntfs: self, source, in_use, count };
-        let per_piece = (PIECE / u64::from(self.boot.record_size)).max(1);
+        let per_piece = PIECE.checked_div(u64::from(self.boot.record_size)).unwrap_or(1).max(1);
         let pieces = count.div_ceil(per_piece);
         let next = AtomicU64::new(0);
         let parts = Mutex::new(Vec::new());
@@ -120,7 +120,8 @@ impl Scan<'_> {
             let Ok(number) = u32::try_from(number) else { break };
             let offset = u64::from(number).saturating_mul(size as u64);
             let read = whole || self.ntfs.mft.read(self.source, offset, bytes).is_ok();
-            if !(read && part.add(number, bytes)) && !self.recover(number, &mut part) {
+            let taken = read && part.add(number, bytes);
+            if !taken && !self.recover(number, &mut part) {
                 part.damaged.push(number);
             }
         }
