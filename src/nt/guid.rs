@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Serialize, Serializer};
+
 /// A GUID; text form `{3F2504E0-4F89-41D3-9A0C-0305E82C3301}`.
 ///
 /// Reference: \[MS-DTYP\] 2.3.4.
@@ -14,6 +16,12 @@ impl fmt::Display for Guid {
         write!(f, "{{{a3:02X}{a2:02X}{a1:02X}{a0:02X}-{b1:02X}{b0:02X}-{c1:02X}{c0:02X}-{d0:02X}{d1:02X}-")?;
         rest.iter().try_for_each(|byte| write!(f, "{byte:02X}"))?;
         f.write_str("}")
+    }
+}
+
+impl Serialize for Guid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

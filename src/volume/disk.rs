@@ -9,7 +9,7 @@ use super::{
     read::{ReadAt, ReadError, Section},
     source,
 };
-use crate::sys::device;
+use crate::{nt::Guid, sys::device};
 
 /// Sector sizes that occur: 512 bytes, and 4096 on disks sold as 4Kn.
 const SECTOR_SIZES: [u64; 2] = [512, 4096];
@@ -41,6 +41,8 @@ pub struct Partition {
     pub partition_type: String,
     /// The name a GPT gives it, mostly empty.
     pub name: String,
+    /// The GUID that a GPT gives to this partition alone.
+    pub unique_guid: Option<Guid>,
 }
 
 /// What a volume holds, by its first sector.

@@ -78,6 +78,7 @@ fn entries(source: &dyn ReadAt, header: Header, sector_size: u64) -> Option<Vec<
             len: sectors.saturating_mul(sector_size),
             partition_type: Guid(type_guid).to_string(),
             name: name.trim_end_matches('\0').to_owned(),
+            unique_guid: Some(Guid(raw.array_at(0x10)?)),
         });
     }
     Some(found)

@@ -84,6 +84,7 @@ fn push(found: &mut Vec<Partition>, number: u32, entry: Entry, base: u64, sector
         len: u64::from(entry.sectors).saturating_mul(sector_size),
         partition_type: format!("{:02x}", entry.partition_type),
         name: String::new(),
+        unique_guid: None,
     });
 }
 

@@ -5,7 +5,13 @@
 
 use serde::Serialize;
 
-use crate::nt::{Guid, NtString, WinPath};
+use crate::{
+    nt::{Guid, NtString, WinPath},
+    volume::{Disk, ReadAt, Volume},
+};
+
+/// Where a master boot record holds the disk signature.
+const DISK_SIGNATURE: u64 = 0x1B8;
 
 /// What a drive letter stood for.
 ///
@@ -24,7 +30,7 @@ pub enum DriveTarget {
     /// A partition of a GPT disk.
     Gpt {
         /// The unique GUID of the partition.
-        partition: String,
+        partition: Guid,
     },
     /// Anything else: a CD drive, a stick, by its device name.
     Device {
@@ -34,15 +40,22 @@ pub enum DriveTarget {
 }
 
 impl DriveTarget {
-    /// The target for a partition of a GPT disk.
-    pub fn gpt(partition: Guid) -> Self {
-        Self::Gpt { partition: partition.to_string() }
+    /// What `MountedDevices` calls the partition that `volume` is on `disk`; none for a volume without a disk around it,
+    /// or when the disk cannot be read.
+    pub fn of(disk: &Disk, volume: &Volume) -> Option<Self> {
+        let partition = disk.partitions().iter().find(|partition| partition.number == volume.number())?;
+        if let Some(partition) = partition.unique_guid {
+            return Some(Self::Gpt { partition });
+        }
+        let mut signature = [0; 4];
+        disk.source().read_exact_at(DISK_SIGNATURE, &mut signature).ok()?;
+        Some(Self::Mbr { disk_signature: u32::from_le_bytes(signature), offset: partition.offset })
     }
 
     /// Reads the data of one value of `MountedDevices`.
     pub fn parse(data: &[u8]) -> Self {
         if let Some(guid) = data.strip_prefix(b"DMIO:ID:").and_then(|rest| rest.first_chunk::<16>()) {
-            return Self::gpt(Guid(*guid));
+            return Self::Gpt { partition: Guid(*guid) };
         }
         if let ([signature @ .., _, _, _, _, _, _, _, _], Some(offset), 12) =
             (data, data.last_chunk::<8>(), data.len())
@@ -201,7 +214,10 @@ mod tests {
     fn mounted_devices_come_in_three_forms() {
         assert_eq!(mbr(0x10_0000), DriveTarget::Mbr { disk_signature: 0xA1B2_C3D4, offset: 0x10_0000 });
         let guid: Guid = "{3F2504E0-4F89-41D3-9A0C-0305E82C3301}".parse().unwrap();
-        assert_eq!(DriveTarget::parse(&[&b"DMIO:ID:"[..], &guid.0].concat()), DriveTarget::gpt(guid));
+        assert_eq!(
+            DriveTarget::parse(&[&b"DMIO:ID:"[..], &guid.0].concat()),
+            DriveTarget::Gpt { partition: guid }
+        );
         let name = r"\??\IDE#CdRomQEMU";
         assert_eq!(
             DriveTarget::parse(&NtString::from(name).to_utf16le()),
