@@ -3,6 +3,7 @@
 
 use coldstate::{
     nt::{FileTime, WinPath},
+    volume::{ReadAt, ReadError},
     windows::{
         Architecture, DriveTarget, Installation, KnownFolder, LastUseSource, LocationSource, Membership,
         NameSource, Profile, ProfileKind, ProfileMark, Redirection, UserPattern, UserSelection, Version,
@@ -227,6 +228,68 @@ fn drive_letters_are_those_of_the_old_windows() {
     assert_eq!(ten.translate(r"C:\Users\anna"), Some(WinPath::from(r"Users\anna")));
     assert_eq!(ten.translate(r"D:\setup.exe"), None);
     assert_eq!(folder(profile(&ten, "anna"), KnownFolder::Desktop), r"C:\Users\anna\Desktop");
+}
+
+#[test]
+fn the_partition_at_hand_is_found_among_the_old_drive_letters() {
+    for kind in ["win10 --disk mbr", "win10 --disk gpt"] {
+        let Some(image) = support::image(kind) else { return };
+        let (volume, ntfs, index) = support::scan(&image);
+        let disk = coldstate::volume::open(image.to_str().unwrap()).unwrap();
+        let target = DriveTarget::of(&disk, &volume).unwrap();
+        assert_eq!(matches!(target, DriveTarget::Gpt { .. }), kind.ends_with("gpt"));
+        let found = installations(&volume, &ntfs, &index);
+        assert_eq!(found[0].drives.letter_of(&target), Some('C'), "{kind}: {target:?}");
+    }
+}
+
+/// A volume with some bytes changed, as a bad disk would give them.
+struct Damaged<'a> {
+    volume: &'a dyn ReadAt,
+    at: Vec<u64>,
+}
+
+impl ReadAt for Damaged<'_> {
+    fn len(&self) -> u64 {
+        self.volume.len()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.volume.read_exact_at(offset, buf)?;
+        for at in &self.at {
+            if let Some(byte) = at.checked_sub(offset).and_then(|at| buf.get_mut(usize::try_from(at).ok()?)) {
+                *byte = !*byte;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_damaged_software_hive_costs_no_user() {
+    let Some(image) = support::image("win7") else { return };
+    let (volume, ntfs, index) = support::scan(&image);
+    let software = index.find(&r"Windows\System32\config\SOFTWARE".into()).unwrap();
+    let file = ntfs.file(&volume, software).unwrap();
+    let begin = file.data().unwrap().first_lcn().unwrap().0 * ntfs.cluster_size();
+    // The signature of the base block, and no log to take its place.
+    let damaged = Damaged { volume: &volume, at: vec![begin, begin + 1] };
+    let found = installations(&damaged, &ntfs, &index);
+    let [seven] = found.as_slice() else { panic!("{} installations", found.len()) };
+    assert!(
+        seven.problems[0].starts_with(r"\Windows\System32\config\SOFTWARE cannot be used as a hive: "),
+        "{:?}",
+        seven.problems
+    );
+    // Nothing lists the profiles now: the folders do, their owners tell who they are, and the SAM still has its names.
+    assert_eq!(people(seven), ["anna", "former", "itadmin", "jsmith", "oldtemp"]);
+    let anna = profile(seven, "anna");
+    assert!(anna.orphan && anna.is_marked(ProfileMark::EntryMissing));
+    assert_eq!((anna.kind, anna.name_source), (ProfileKind::Local, NameSource::Sam));
+    assert_eq!(profile(seven, "jsmith").domain.as_deref(), Some("CONTOSO"), "SECURITY names the domain");
+    assert_eq!(folder(anna, KnownFolder::RoamingAppData), r"C:\Users\anna\AppData\Roaming");
+    let everybody = UserSelection { all: true, ..UserSelection::default() };
+    assert!(seven.profiles.iter().all(|profile| everybody.decide(profile).taken));
 }
 
 /// What `--json` prints is a document a script can rely on.

@@ -8,7 +8,7 @@ use std::{
 
 use coldstate::{
     ntfs::{Index, Ntfs},
-    volume::{self, Volume},
+    volume::{self, ReadAt as _, Volume},
 };
 
 /// The folder with `Cargo.toml`.
@@ -45,13 +45,11 @@ fn say(text: &str) {
     eprintln!("{text}");
 }
 
-/// Opens the one NTFS volume of an image, and scans it.
+/// Opens the NTFS volume of an image, and scans it. A whole disk has a small boot partition too: the largest counts.
 pub(crate) fn scan(image: &Path) -> (Volume, Ntfs, Index) {
     let disk = volume::open(image.to_str().unwrap()).unwrap();
-    let mut volumes = disk.volumes();
-    volumes.retain(|volume| volume.kind() == volume::VolumeKind::Ntfs);
-    assert_eq!(volumes.len(), 1, "{}", image.display());
-    let volume = volumes.remove(0);
+    let volumes = disk.volumes().into_iter().filter(|volume| volume.kind() == volume::VolumeKind::Ntfs);
+    let volume = volumes.max_by_key(|volume| volume.len()).unwrap();
     let ntfs = Ntfs::open(&volume).unwrap();
     let index = ntfs.scan(&volume, &|_| {}).unwrap();
     (volume, ntfs, index)
