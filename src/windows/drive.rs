@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     nt::{Guid, NtString, WinPath},
-    volume::{Disk, ReadAt, Volume},
+    volume::{Disk, Volume},
 };
 
 /// Where a master boot record holds the disk signature.
