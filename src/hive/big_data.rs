@@ -10,6 +10,9 @@ use super::{
 /// Bytes in each segment but the last (`CM_KEY_VALUE_BIG`).
 pub(super) const SEGMENT: usize = 16_344;
 
+/// Size of the `db` cell's content: signature, count, list, and four bytes that are not used.
+pub(super) const HEAD: usize = 12;
+
 /// True when data of this size are in segments.
 pub(super) fn is_big(minor: u32, data_len: usize) -> bool {
     minor > 3 && data_len > SEGMENT

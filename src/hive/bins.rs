@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     HiveError,
+    alloc::FreeCells,
     base_block::BASE_BLOCK_SIZE,
     bytes::{put, slice_at, u32_at},
 };
@@ -83,14 +84,21 @@ pub(super) struct Bins {
     /// there is sensible in itself.
     unindexed: Vec<Range<usize>>,
     damage: Damage,
+    /// Made by the first edit.
+    pub(super) free: Option<FreeCells>,
 }
 
 impl Bins {
     /// Walks all bins of an image that ends with the last of them.
     pub(super) fn index(image: Vec<u8>) -> Self {
         let words = image.len().div_ceil(CELL_ALIGN.saturating_mul(64));
-        let mut bins =
-            Self { image, allocated: vec![0; words], unindexed: Vec::new(), damage: Damage::default() };
+        let mut bins = Self {
+            image,
+            allocated: vec![0; words],
+            unindexed: Vec::new(),
+            damage: Damage::default(),
+            free: None,
+        };
         bins.walk(BASE_BLOCK_SIZE);
         bins
     }

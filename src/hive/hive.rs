@@ -7,7 +7,9 @@ use super::{
     key::MAX_DEPTH,
     key_node::KeyNode,
     log,
+    security_edit::SecurityIndex,
 };
+use crate::nt::FileTime;
 
 /// How much damage opening a hive accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub struct Hive {
     pub(super) base: BaseBlock,
     pub(super) root: CellIndex,
     recovery: Recovery,
+    /// The time edits are stamped with; none for the clock's.
+    pub(super) clock: Option<FileTime>,
+    pub(super) securities: Option<SecurityIndex>,
 }
 
 impl Hive {
@@ -64,13 +69,14 @@ impl Hive {
         if strictness == Strictness::Strict && !bins.damage().is_none() {
             return Err(bins.first_damage());
         }
-        let hive = Self { root: base.root, bins, base, recovery };
+        let hive = Self { root: base.root, bins, base, recovery, clock: None, securities: None };
         Key::new(&hive, hive.root, 0)?;
         Ok(hive)
     }
 
     pub(super) fn from_parts(bins: Bins, base: BaseBlock) -> Self {
-        Self { root: base.root, bins, base, recovery: Recovery::Clean }
+        let (root, recovery) = (base.root, Recovery::Clean);
+        Self { root, bins, base, recovery, clock: None, securities: None }
     }
 
     /// The root key.

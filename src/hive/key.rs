@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::HashSet};
 use super::{
     CellIndex, Hive, HiveError, KeyPath, ValueType, big_data,
     bytes::slice_at,
-    key_node::{KEY_COMP_NAME, KEY_HIVE_ENTRY, KEY_PREDEF_HANDLE, KEY_SYM_LINK, KeyNode, name_units},
+    key_node::{KEY_HIVE_ENTRY, KEY_PREDEF_HANDLE, KEY_SYM_LINK, KeyNode},
     key_security::KeySecurity,
     key_value::{Data, KeyValue},
     subkey_list,

@@ -13,8 +13,8 @@ pub(super) const FLAGS: usize = 2;
 pub(super) const LAST_WRITTEN: usize = 4;
 pub(super) const PARENT: usize = 16;
 pub(super) const SUBKEY_COUNT: usize = 20;
-pub(super) const VOLATILE_SUBKEY_COUNT: usize = 24;
 pub(super) const SUBKEYS: usize = 28;
+pub(super) const VOLATILE_SUBKEYS: usize = 32;
 pub(super) const VALUE_COUNT: usize = 36;
 pub(super) const VALUES: usize = 40;
 pub(super) const SECURITY: usize = 44;
@@ -23,6 +23,7 @@ pub(super) const MAX_NAME_LEN: usize = 52;
 pub(super) const MAX_CLASS_LEN: usize = 56;
 pub(super) const MAX_VALUE_NAME_LEN: usize = 60;
 pub(super) const MAX_VALUE_DATA_LEN: usize = 64;
+pub(super) const NAME_LEN: usize = 72;
 pub(super) const CLASS_LEN: usize = 74;
 
 /// `KEY_HIVE_ENTRY`: the root of the hive.
@@ -95,7 +96,7 @@ impl<'a> KeyNode<'a> {
             max_value_name_len: u32_at(cell, MAX_VALUE_NAME_LEN)?,
             max_value_data_len: u32_at(cell, MAX_VALUE_DATA_LEN)?,
             class_len: u16_at(cell, CLASS_LEN)?,
-            name: slice_at(cell, HEAD, usize::from(u16_at(cell, 72)?))?,
+            name: slice_at(cell, HEAD, usize::from(u16_at(cell, NAME_LEN)?))?,
         })
     }
 

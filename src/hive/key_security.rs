@@ -10,6 +10,7 @@ pub(super) const HEAD: usize = 20;
 pub(super) const FLINK: usize = 4;
 pub(super) const BLINK: usize = 8;
 pub(super) const REFERENCE_COUNT: usize = 12;
+pub(super) const DESCRIPTOR_LEN: usize = 16;
 
 /// The fields of a key security cell, decoded.
 ///
@@ -32,7 +33,7 @@ impl<'a> KeySecurity<'a> {
         if !cell.starts_with(b"sk") {
             return None;
         }
-        let len = usize::try_from(u32_at(cell, 16)?).ok()?;
+        let len = usize::try_from(u32_at(cell, DESCRIPTOR_LEN)?).ok()?;
         Some(Self {
             flink: CellIndex(u32_at(cell, FLINK)?),
             blink: CellIndex(u32_at(cell, BLINK)?),

@@ -13,6 +13,7 @@ pub(super) const HEAD: usize = 20;
 pub(super) const DATA: usize = 8;
 pub(super) const DATA_LENGTH: usize = 4;
 pub(super) const TYPE: usize = 12;
+pub(super) const FLAGS: usize = 16;
 /// `VALUE_COMP_NAME`: one byte for each character of the name.
 pub(super) const VALUE_COMP_NAME: u16 = 0x0001;
 /// Top bit of `DataLength`: the data stand in the place of their cell index.
@@ -67,7 +68,7 @@ impl<'a> KeyValue<'a> {
             data_len,
             data,
             value_type: u32_at(cell, TYPE)?.into(),
-            flags: u16_at(cell, 16)?,
+            flags: u16_at(cell, FLAGS)?,
             name: slice_at(cell, HEAD, usize::from(u16_at(cell, 2)?))?,
         })
     }

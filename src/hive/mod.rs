@@ -43,6 +43,10 @@ mod marvin32;
 mod path;
 mod hive;
 mod key;
+mod alloc;
+mod subkey_list_edit;
+mod edit;
+mod security_edit;
 
 pub use base_block::BaseBlock;
 pub use bins::{CellIndex, Damage};
@@ -51,4 +55,5 @@ pub use hive::{Hive, Strictness};
 pub use key::{Key, KeyId, Value};
 pub use log::Recovery;
 pub use path::KeyPath;
+pub use security_edit::SidChanges;
 pub use value_type::ValueType;

@@ -45,7 +45,8 @@ impl LeafKind {
 #[derive(Clone, Copy)]
 pub(super) struct Leaf<'a> {
     pub(super) kind: LeafKind,
-    elements: &'a [u8],
+    /// The elements as stored.
+    pub(super) elements: &'a [u8],
 }
 
 /// One element of a leaf: the key node, and the hint of a fast or hash leaf.
