@@ -47,9 +47,13 @@ mod alloc;
 mod subkey_list_edit;
 mod edit;
 mod security_edit;
+mod create;
+mod check;
+mod second_opinion;
 
 pub use base_block::BaseBlock;
 pub use bins::{CellIndex, Damage};
+pub use check::{Check, Finding};
 pub use error::HiveError;
 pub use hive::{Hive, Strictness};
 pub use key::{Key, KeyId, Value};

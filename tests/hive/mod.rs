@@ -3,6 +3,8 @@
 
 /// Every hive reads as hivex reads it.
 mod reading;
+/// Random edits against a plain model.
+mod editing;
 /// Replayed logs give what Windows made of them.
 mod replay;
 
