@@ -6,3 +6,5 @@
 pub mod device;
 /// Files as memory.
 pub mod map;
+/// Files with all that NTFS keeps about them.
+pub mod files;

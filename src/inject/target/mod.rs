@@ -9,6 +9,8 @@ mod folder;
 #[cfg(target_os = "linux")]
 mod ntfs3g;
 mod rehearsal;
+#[cfg(windows)]
+mod win32;
 
 use std::{collections::BTreeSet, fmt, io, path::Path};
 
@@ -286,7 +288,6 @@ pub(super) fn open(root: &Path) -> Result<Box<dyn Target>, TargetError> {
     }
     #[cfg(windows)]
     {
-        let _ = root;
-        Err(TargetError::new("opening the target", &WinPath::root(), io::ErrorKind::Unsupported))
+        Ok(Box::new(win32::Win32::open(root)?))
     }
 }

@@ -1,0 +1,407 @@
+//! A folder or volume as Windows shows it, in WinPE or in the running system.
+//!
+//! Every path is built from names that were checked, in the extended form, and each folder on the way is held open
+//! while it is used: it must be a real folder then, not a link, and nobody can replace it meanwhile.
+//!
+//! Times and attributes are set with one call after everything else, because setting a descriptor or a short name
+//! changes the time of the record's last change.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    os::windows::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::{FileExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use windows_sys::Win32::System::{
+    Ioctl::{FSCTL_SET_COMPRESSION, FSCTL_SET_OBJECT_ID, FSCTL_SET_REPARSE_POINT, FSCTL_SET_SPARSE},
+    SystemServices::{
+        FILE_FILE_COMPRESSION, FILE_NAMED_STREAMS, FILE_PERSISTENT_ACLS, FILE_SUPPORTS_OBJECT_IDS,
+        FILE_SUPPORTS_REPARSE_POINTS, FILE_SUPPORTS_SPARSE_FILES,
+    },
+};
+
+use super::{
+    ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata, Support, Target, TargetError,
+    Writer,
+};
+use crate::{
+    gather::Times,
+    nt::{FileTime, NtString, SecurityDescriptor, WinPath},
+    sys::files::{self, Basic, Purpose},
+};
+
+/// Attributes `SetFileInformationByHandle` takes: read-only, hidden, system, archive, temporary, offline, not content
+///.
+const SETTABLE: u32 = 0x01 | 0x02 | 0x04 | 0x20 | 0x100 | 0x1000 | 0x2000;
+/// `FILE_ATTRIBUTE_NORMAL`: how to say "none of them", since zero means "leave them".
+const NORMAL: u32 = 0x80;
+const DIRECTORY: u32 = 0x10;
+const READ_ONLY: u32 = 0x01;
+const REPARSE_POINT: u32 = 0x400;
+/// `COMPRESSION_FORMAT_DEFAULT` and `COMPRESSION_FORMAT_NONE`.
+const COMPRESS: [u8; 2] = [1, 0];
+const DECOMPRESS: [u8; 2] = [0, 0];
+/// What lets an administrator write files of others, their owners and their audit rules.
+const PRIVILEGES: [&str; 4] =
+    ["SeRestorePrivilege", "SeBackupPrivilege", "SeSecurityPrivilege", "SeTakeOwnershipPrivilege"];
+
+/// The folders from the root to one, each held open.
+type Held = Arc<Vec<File>>;
+
+/// A folder or volume as a target.
+#[derive(Debug)]
+pub(super) struct Win32 {
+    root: PathBuf,
+    /// The root in the extended form.
+    base: PathBuf,
+    support: Support,
+    /// The folder reached last: files come folder by folder.
+    last: Mutex<Option<(WinPath, Held)>>,
+}
+
+/// A place in the target whose folder is held.
+struct Place {
+    path: PathBuf,
+    _held: Held,
+}
+
+struct FileWriter(File);
+
+impl Writer for FileWriter {
+    fn write_at(&mut self, mut offset: u64, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let len = self.0.seek_write(data, offset)?;
+            if len == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            data = data.get(len..).unwrap_or_default();
+            offset = offset.saturating_add(len as u64);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, len: u64) -> io::Result<()> {
+        if self.0.metadata()?.len() == len { Ok(()) } else { self.0.set_len(len) }
+    }
+}
+
+impl Win32 {
+    /// Opens a folder or the root of a volume.
+    pub(super) fn open(root: &Path) -> Result<Self, TargetError> {
+        let failed = |error: io::Error| TargetError::new("opening the target", &WinPath::root(), error);
+        files::enable_privileges(&PRIVILEGES);
+        let base = fs_err::canonicalize(root).map_err(failed)?;
+        let handle = files::open(&base, Purpose::Hold).map_err(failed)?;
+        if !handle.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        // A network share may not say; then it holds contents, times and attributes.
+        let system = files::file_system(&handle).unwrap_or_default();
+        let has = |flag: u32| system.flags & flag != 0;
+        let features = [
+            (Feature::CreationTime, true),
+            (Feature::ChangeTime, system.is_ntfs),
+            (Feature::Attributes, true),
+            (Feature::ShortNames, system.is_ntfs),
+            (Feature::Streams, has(FILE_NAMED_STREAMS)),
+            (Feature::SecurityDescriptors, has(FILE_PERSISTENT_ACLS)),
+            (Feature::ReparsePoints, has(FILE_SUPPORTS_REPARSE_POINTS)),
+            // `FILE_SUPPORTS_HARD_LINKS` is only told since Windows 7, and not by all that have them.
+            (Feature::HardLinks, system.is_ntfs),
+            (Feature::Sparse, has(FILE_SUPPORTS_SPARSE_FILES)),
+            (Feature::Compression, has(FILE_FILE_COMPRESSION)),
+            (Feature::ObjectIds, has(FILE_SUPPORTS_OBJECT_IDS)),
+        ];
+        let features = features.iter().filter_map(|(feature, there)| there.then_some(*feature)).collect();
+        let attributes = SETTABLE | DERIVED_ATTRIBUTES;
+        let support = Support { features, attributes, longest_stream: None };
+        Ok(Self { root: root.into(), base, support, last: Mutex::default() })
+    }
+
+    fn has(&self, feature: Feature) -> bool {
+        self.support.features.contains(&feature)
+    }
+
+    fn full(&self, path: &WinPath) -> PathBuf {
+        let mut full = self.base.clone();
+        full.extend(path.names().map(|name| to_os(&name)));
+        full
+    }
+
+    /// Opens every folder on the way and sees that it is one.
+    fn reach(&self, folder: &WinPath) -> io::Result<Held> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((reached, held)) = &*last
+            && reached == folder
+        {
+            return Ok(held.clone());
+        }
+        let mut path = self.base.clone();
+        let mut held = vec![files::open(&path, Purpose::Hold)?];
+        for name in folder.names() {
+            path.push(to_os(&name));
+            let file = files::open(&path, Purpose::Hold)?;
+            let attributes = files::basic(&file)?.attributes;
+            if attributes & DIRECTORY == 0 || attributes & REPARSE_POINT != 0 {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            held.push(file);
+        }
+        let held = Arc::new(held);
+        *last = Some((folder.clone(), held.clone()));
+        Ok(held)
+    }
+
+    fn place(&self, doing: &'static str, path: &WinPath) -> Result<Place, TargetError> {
+        let held = self.reach(&path.parent().unwrap_or_default());
+        let held = held.map_err(|error| TargetError::new(doing, path, error))?;
+        Ok(Place { path: self.full(path), _held: held })
+    }
+
+    /// Lets go of the folders held, so that one of them can be moved or removed.
+    fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn create(&self, path: &Path, layout: Layout) -> io::Result<File> {
+        let file = files::open(path, Purpose::Create)?;
+        if self.has(Feature::Compression) {
+            // The folder may hand down the flag, or not have it.
+            let is = file.metadata()?.file_attributes() & ATTRIBUTE_COMPRESSED != 0;
+            if is != layout.compressed {
+                files::control(&file, FSCTL_SET_COMPRESSION, if is { &DECOMPRESS } else { &COMPRESS })?;
+            }
+        }
+        if layout.sparse && self.has(Feature::Sparse) {
+            files::control(&file, FSCTL_SET_SPARSE, &[])?;
+        }
+        Ok(file)
+    }
+}
+
+impl Target for Win32 {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn support(&self) -> &Support {
+        &self.support
+    }
+
+    fn free_space(&self) -> Result<u64, TargetError> {
+        files::free_space(&self.base)
+            .map_err(|error| TargetError::new("asking for the free space of", &WinPath::root(), error))
+    }
+
+    fn list(&self, folder: &WinPath) -> Result<Vec<Found>, TargetError> {
+        let failed = |error: io::Error| TargetError::new("listing", folder, error);
+        let _held = self.reach(folder).map_err(failed)?;
+        let entries = fs_err::read_dir(self.full(folder)).map_err(failed)?;
+        let found = entries.map(|entry| {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let attributes = metadata.file_attributes();
+            Ok(Found {
+                name: entry.file_name().encode_wide().collect::<Vec<_>>().into(),
+                is_folder: attributes & DIRECTORY != 0 && attributes & REPARSE_POINT == 0,
+                modified: FileTime(metadata.last_write_time()),
+            })
+        });
+        found.collect::<io::Result<_>>().map_err(failed)
+    }
+
+    fn exists(&self, path: &WinPath) -> Result<bool, TargetError> {
+        let at = match self.place("looking for", path) {
+            Err(error) if error.is_absent() => return Ok(false),
+            at => at?,
+        };
+        match fs_err::symlink_metadata(&at.path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(TargetError::new("looking for", path, error)),
+        }
+    }
+
+    fn get(&self, path: &WinPath) -> Result<Metadata, TargetError> {
+        const DOING: &str = "reading the metadata of";
+        let at = self.place(DOING, path)?;
+        let get = || {
+            let (file, with_audit) = open_metadata(&at.path)?;
+            let basic = files::basic(&file)?;
+            let security = if self.has(Feature::SecurityDescriptors) {
+                files::security(&file, with_audit).ok()
+            } else {
+                None
+            };
+            let times = Times {
+                created: FileTime(basic.created),
+                modified: FileTime(basic.modified),
+                changed: FileTime(basic.changed),
+                accessed: FileTime(basic.accessed),
+            };
+            Ok(Metadata {
+                short: files::short_name(&at.path)
+                    .filter(|_| self.has(Feature::ShortNames))
+                    .map(NtString::new),
+                attributes: Some(basic.attributes),
+                times: Some(times),
+                security: security.and_then(|bytes| SecurityDescriptor::parse(&bytes).ok()),
+                ..Metadata::default()
+            })
+        };
+        get().map_err(|error: io::Error| TargetError::new(DOING, path, error))
+    }
+
+    fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
+        const DOING: &str = "making the folder";
+        let at = self.place(DOING, path)?;
+        fs_err::create_dir(&at.path).map_err(|error| TargetError::new(DOING, path, error))
+    }
+
+    fn create_file(&self, path: &WinPath, layout: Layout) -> Result<Box<dyn Writer + '_>, TargetError> {
+        const DOING: &str = "making the file";
+        let at = self.place(DOING, path)?;
+        let file = self.create(&at.path, layout).map_err(|error| TargetError::new(DOING, path, error))?;
+        Ok(Box::new(FileWriter(file)))
+    }
+
+    fn create_stream(
+        &self,
+        path: &WinPath,
+        stream: &NtString,
+        layout: Layout,
+    ) -> Result<Box<dyn Writer + '_>, TargetError> {
+        const DOING: &str = "adding a stream to";
+        let at = self.place(DOING, path)?;
+        let mut full = at.path.clone().into_os_string();
+        full.push(":");
+        full.push(to_os(stream));
+        let file =
+            self.create(Path::new(&full), layout).map_err(|error| TargetError::new(DOING, path, error))?;
+        Ok(Box::new(FileWriter(file)))
+    }
+
+    fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {
+        const DOING: &str = "making the hard link";
+        let from = self.place(DOING, file)?;
+        let to = self.place(DOING, name)?;
+        fs_err::hard_link(&from.path, &to.path).map_err(|error| TargetError::new(DOING, name, error))
+    }
+
+    fn set(&self, path: &WinPath, metadata: &Metadata) -> Result<(), TargetError> {
+        let at = self.place("setting the metadata of", path)?;
+        let (file, with_audit) = open_metadata(&at.path)
+            .map_err(|error| TargetError::new("opening for its metadata", path, error))?;
+        let mut first_error = Ok(());
+        let mut keep = |doing, result: io::Result<()>| {
+            if let Err(error) = result
+                && first_error.is_ok()
+            {
+                first_error = Err(TargetError::new(doing, path, error));
+            }
+        };
+        let before =
+            files::basic(&file).map_err(|error| TargetError::new("reading the times of", path, error))?;
+        if let Some(short) = metadata.short.as_ref().filter(|_| self.has(Feature::ShortNames)) {
+            keep("setting the 8.3 name of", files::set_short_name(&file, short.units()));
+        }
+        if let Some(id) = metadata.object_id.as_ref().filter(|_| self.has(Feature::ObjectIds)) {
+            // The code takes all 64 bytes; an object that never moved has only the first 16.
+            let mut bytes = id.0.clone();
+            bytes.resize(64, 0);
+            keep("setting the object id of", files::control(&file, FSCTL_SET_OBJECT_ID, &bytes));
+        }
+        let compressed = metadata.attributes.map(|attributes| attributes & ATTRIBUTE_COMPRESSED != 0);
+        let was = before.attributes & ATTRIBUTE_COMPRESSED != 0;
+        if before.attributes & DIRECTORY != 0
+            && self.has(Feature::Compression)
+            && let Some(compressed) = compressed.filter(|compressed| *compressed != was)
+        {
+            let format = if compressed { &COMPRESS } else { &DECOMPRESS };
+            keep("setting the compression of", files::control(&file, FSCTL_SET_COMPRESSION, format));
+        }
+        if let Some(reparse) = &metadata.reparse {
+            let len = u16::try_from(reparse.data.0.len()).unwrap_or(u16::MAX);
+            let header = [&reparse.tag.to_le_bytes()[..], &len.to_le_bytes(), &[0, 0]].concat();
+            let data = [&header, &*reparse.data.0].concat();
+            keep("making a reparse point of", files::control(&file, FSCTL_SET_REPARSE_POINT, &data));
+        }
+        if let Some(security) = metadata.security.as_ref().filter(|_| self.has(Feature::SecurityDescriptors))
+        {
+            let result = files::set_security(&file, security.as_bytes(), with_audit);
+            keep("setting the security descriptor of", result);
+        }
+        let times = metadata.times.unwrap_or(Times {
+            created: FileTime(before.created),
+            modified: FileTime(before.modified),
+            changed: FileTime(before.changed),
+            accessed: FileTime(before.accessed),
+        });
+        let attributes = match metadata.attributes.unwrap_or(before.attributes) & SETTABLE {
+            0 => NORMAL,
+            attributes => attributes,
+        };
+        let basic = Basic {
+            created: times.created.0,
+            accessed: times.accessed.0,
+            modified: times.modified.0,
+            changed: times.changed.0,
+            attributes,
+        };
+        keep("setting the times and attributes of", files::set_basic(&file, basic));
+        first_error
+    }
+
+    fn rename(&self, from: &WinPath, to: &WinPath) -> Result<(), TargetError> {
+        const DOING: &str = "moving";
+        if self.exists(to)? {
+            return Err(TargetError::new("moving something to", to, io::ErrorKind::AlreadyExists));
+        }
+        let (source, destination) = (self.place(DOING, from)?, self.place(DOING, to)?);
+        self.forget();
+        let result = fs_err::rename(&source.path, &destination.path);
+        result.map_err(|error| TargetError::new(DOING, from, error))
+    }
+
+    fn remove(&self, path: &WinPath) -> Result<(), TargetError> {
+        const DOING: &str = "removing";
+        let at = self.place(DOING, path)?;
+        self.forget();
+        let remove = || {
+            let attributes = fs_err::symlink_metadata(&at.path)?.file_attributes();
+            if attributes & READ_ONLY != 0 {
+                let file = files::open(&at.path, Purpose::Metadata)?;
+                files::set_basic(&file, Basic { attributes: NORMAL, ..Basic::default() })?;
+            }
+            if attributes & DIRECTORY != 0 {
+                fs_err::remove_dir(&at.path)
+            } else {
+                fs_err::remove_file(&at.path)
+            }
+        };
+        remove().map_err(|error: io::Error| TargetError::new(DOING, path, error))
+    }
+
+    fn sync(&self) -> Result<(), TargetError> {
+        // Each file was closed; flushing a whole volume needs it opened as such, which a folder's writer may not do.
+        Ok(())
+    }
+}
+
+/// Opens for everything, or, without the privilege for audit rules, for all but those.
+fn open_metadata(path: &Path) -> io::Result<(File, bool)> {
+    match files::open(path, Purpose::AllMetadata) {
+        Ok(file) => Ok((file, true)),
+        Err(_) => files::open(path, Purpose::Metadata).map(|file| (file, false)),
+    }
+}
+
+fn to_os(name: &NtString) -> OsString {
+    OsString::from_wide(name.units())
+}

@@ -1,0 +1,354 @@
+//! Files by handle. Every path is in the extended form (`\\?\C:\…`), which Windows takes as it is: up to 32,767 units,
+//! no device names, no dots dropped.
+//!
+//! A reparse point is opened as what it is, never followed.
+
+use std::{
+    ffi::c_void,
+    fs::File,
+    io,
+    mem::size_of,
+    os::windows::{
+        ffi::OsStrExt as _,
+        io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
+    },
+    path::Path,
+    ptr,
+};
+
+use windows_sys::Win32::{
+    Foundation::{
+        ERROR_INSUFFICIENT_BUFFER, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, INVALID_HANDLE_VALUE,
+        LUID,
+    },
+    Security::{
+        AdjustTokenPrivileges, DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION,
+        GetKernelObjectSecurity, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW, OWNER_SECURITY_INFORMATION,
+        SACL_SECURITY_INFORMATION, SE_PRIVILEGE_ENABLED, SetKernelObjectSecurity, TOKEN_ADJUST_PRIVILEGES,
+        TOKEN_PRIVILEGES,
+    },
+    Storage::FileSystem::{
+        CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
+        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, FileBasicInfo, FindClose, FindFirstFileW,
+        GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING,
+        READ_CONTROL, SetFileInformationByHandle, SetFileShortNameW, WIN32_FIND_DATAW, WRITE_DAC,
+        WRITE_OWNER,
+    },
+    System::{
+        IO::DeviceIoControl,
+        SystemServices::ACCESS_SYSTEM_SECURITY,
+        Threading::{GetCurrentProcess, OpenProcessToken},
+    },
+};
+
+/// Largest security descriptor asked for; NTFS keeps at most 64 KiB.
+const MAX_SECURITY: u32 = 1 << 20;
+/// `SE_DACL_AUTO_INHERITED` and `SE_SACL_AUTO_INHERITED` of a descriptor's control field, and how far left of them the
+/// bits are with which one asks that they be kept.
+const AUTO_INHERITED: u16 = 0x0C00;
+const AUTO_INHERIT_REQ_SHIFT: u32 = 2;
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see what it is. While it is open, a folder can not be moved or removed.
+    Hold,
+    /// To write a new file, where nothing is.
+    Create,
+    /// To read and set metadata.
+    Metadata,
+    /// To read and set metadata, the audit part of the security descriptor included, which needs a privilege.
+    AllMetadata,
+}
+
+/// The times, in 100 ns since 1601, and attributes of a file. Zero leaves a value as it is when set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Basic {
+    /// Creation.
+    pub created: u64,
+    /// Last access.
+    pub accessed: u64,
+    /// Last write.
+    pub modified: u64,
+    /// Last change of the record.
+    pub changed: u64,
+    /// `FILE_ATTRIBUTE_*`.
+    pub attributes: u32,
+}
+
+/// What a file system says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSystem {
+    /// `FILE_NAMED_STREAMS` and so on.
+    pub flags: u32,
+    /// True when it is called `NTFS`.
+    pub is_ntfs: bool,
+}
+
+fn wide(path: &Path) -> Vec<u16> {
+    path.as_os_str().encode_wide().chain([0]).collect()
+}
+
+fn check(result: i32) -> io::Result<()> {
+    if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Opens a file or folder.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
+    let metadata =
+        FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL | WRITE_DAC | WRITE_OWNER | DELETE;
+    let all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    let (access, share, disposition) = match purpose {
+        Purpose::Hold => (FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE, OPEN_EXISTING),
+        Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
+        Purpose::Metadata => (metadata | FILE_WRITE_DATA, all, OPEN_EXISTING),
+        Purpose::AllMetadata => (metadata | FILE_WRITE_DATA | ACCESS_SYSTEM_SECURITY, all, OPEN_EXISTING),
+    };
+    let name = wide(path);
+    let flags = FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT;
+    // SAFETY: `name` ends with a NUL and lives until the call returns; no security attributes or template are given.
+    let handle = unsafe {
+        CreateFileW(name.as_ptr(), access, share, ptr::null(), disposition, flags, ptr::null_mut())
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened and nobody else owns it.
+    Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Times and attributes.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn basic(file: &File) -> io::Result<Basic> {
+    let mut info = FILE_BASIC_INFO::default();
+    let len = size_of::<FILE_BASIC_INFO>() as u32;
+    // SAFETY: the handle is open, and `info` is a writable structure of the class and length that are named.
+    check(unsafe {
+        GetFileInformationByHandleEx(file.as_raw_handle(), FileBasicInfo, (&raw mut info).cast(), len)
+    })?;
+    let time = |ticks: i64| u64::try_from(ticks).unwrap_or(0);
+    Ok(Basic {
+        created: time(info.CreationTime),
+        accessed: time(info.LastAccessTime),
+        modified: time(info.LastWriteTime),
+        changed: time(info.ChangeTime),
+        attributes: info.FileAttributes,
+    })
+}
+
+/// Sets times and attributes.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn set_basic(file: &File, basic: Basic) -> io::Result<()> {
+    let time = |ticks: u64| i64::try_from(ticks).unwrap_or(0);
+    let info = FILE_BASIC_INFO {
+        CreationTime: time(basic.created),
+        LastAccessTime: time(basic.accessed),
+        LastWriteTime: time(basic.modified),
+        ChangeTime: time(basic.changed),
+        FileAttributes: basic.attributes,
+    };
+    let len = size_of::<FILE_BASIC_INFO>() as u32;
+    // SAFETY: the handle is open, and `info` is a structure of the class and length that are named.
+    check(unsafe {
+        SetFileInformationByHandle(file.as_raw_handle(), FileBasicInfo, (&raw const info).cast(), len)
+    })
+}
+
+/// Sends a control code (`FSCTL_…`) that takes `input` and answers nothing.
+///
+/// # Errors
+/// As the file system says.
+#[allow(unsafe_code)]
+pub fn control(file: &File, code: u32, input: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(input.len()).map_err(io::Error::other)?;
+    let mut answered = 0;
+    // SAFETY: the handle is open and synchronous; `input` has `len` readable bytes; no output is taken.
+    check(unsafe {
+        DeviceIoControl(
+            file.as_raw_handle(),
+            code,
+            input.as_ptr().cast(),
+            len,
+            ptr::null_mut(),
+            0,
+            &raw mut answered,
+            ptr::null_mut(),
+        )
+    })
+}
+
+/// The security descriptor, self-relative, with its audit part where the file was opened for that.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn security(file: &File, with_audit: bool) -> io::Result<Vec<u8>> {
+    let parts = parts(with_audit);
+    let handle = file.as_raw_handle();
+    let mut needed = 0;
+    // SAFETY: the handle is open; a length of zero means that no buffer is given, and only `needed` is written.
+    let result = unsafe { GetKernelObjectSecurity(handle, parts, ptr::null_mut(), 0, &raw mut needed) };
+    // SAFETY: reads this thread's last error.
+    if result == 0 && unsafe { GetLastError() } != ERROR_INSUFFICIENT_BUFFER {
+        return Err(io::Error::last_os_error());
+    }
+    if needed > MAX_SECURITY {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = vec![0_u8; needed as usize];
+    // SAFETY: the handle is open and `bytes` has `needed` writable bytes.
+    check(unsafe {
+        GetKernelObjectSecurity(handle, parts, bytes.as_mut_ptr().cast(), needed, &raw mut needed)
+    })?;
+    bytes.truncate(needed as usize);
+    Ok(bytes)
+}
+
+/// Sets a valid self-relative security descriptor.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn set_security(file: &File, descriptor: &[u8], with_audit: bool) -> io::Result<()> {
+    // Windows reads the header without a length, so at least that must be there; in memory it wants it aligned.
+    let mut aligned: Vec<u32> = descriptor
+        .chunks(4)
+        .map(|part| {
+            let mut word = [0; 4];
+            word.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            u32::from_ne_bytes(word)
+        })
+        .collect();
+    let Some(head) = aligned.first_mut().filter(|_| descriptor.len() >= 20) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let [revision, sbz1, low, high] = head.to_ne_bytes();
+    let flags = u16::from_le_bytes([low, high]);
+    let [low, high] = (flags | (flags & AUTO_INHERITED) >> AUTO_INHERIT_REQ_SHIFT).to_le_bytes();
+    *head = u32::from_ne_bytes([revision, sbz1, low, high]);
+    // SAFETY: the handle is open. The descriptor is aligned; the caller's type has checked that its parts lie inside
+    // of it, and its header is there.
+    check(unsafe {
+        SetKernelObjectSecurity(
+            file.as_raw_handle(),
+            parts(with_audit),
+            aligned.as_mut_ptr().cast::<c_void>(),
+        )
+    })
+}
+
+fn parts(with_audit: bool) -> u32 {
+    let parts = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    if with_audit { parts | SACL_SECURITY_INFORMATION } else { parts }
+}
+
+/// The 8.3 name beside the long one; none when there is none.
+#[allow(unsafe_code)]
+pub fn short_name(path: &Path) -> Option<Vec<u16>> {
+    let name = wide(path);
+    let mut data = WIN32_FIND_DATAW::default();
+    // SAFETY: `name` ends with a NUL, and `data` is a writable structure of the type that is asked for.
+    let search = unsafe { FindFirstFileW(name.as_ptr(), &raw mut data) };
+    if search == INVALID_HANDLE_VALUE {
+        return None;
+    }
+    // SAFETY: the search was just opened and nobody else owns it.
+    unsafe { FindClose(search) };
+    let short: Vec<u16> = data.cAlternateFileName.iter().copied().take_while(|&unit| unit != 0).collect();
+    (!short.is_empty()).then_some(short)
+}
+
+/// Gives a file or folder an 8.3 name.
+///
+/// # Errors
+/// As Windows says; for instance where the volume keeps no such names.
+#[allow(unsafe_code)]
+pub fn set_short_name(file: &File, name: &[u16]) -> io::Result<()> {
+    let name: Vec<u16> = name.iter().copied().chain([0]).collect();
+    // SAFETY: the handle is open and `name` ends with a NUL.
+    check(unsafe { SetFileShortNameW(file.as_raw_handle(), name.as_ptr()) })
+}
+
+/// Bytes that can be written in a folder.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn free_space(folder: &Path) -> io::Result<u64> {
+    let name = wide(folder);
+    let mut free = 0;
+    // SAFETY: `name` ends with a NUL, `free` is writable, and the other two numbers are not asked for.
+    check(unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) })?;
+    Ok(free)
+}
+
+/// What the file system of an open file can do.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn file_system(file: &File) -> io::Result<FileSystem> {
+    let mut flags = 0;
+    let mut name = [0_u16; 32];
+    // SAFETY: the handle is open; `flags` and the 32 units of `name` are writable, and nothing else is asked for.
+    check(unsafe {
+        GetVolumeInformationByHandleW(
+            file.as_raw_handle(),
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut flags,
+            name.as_mut_ptr(),
+            name.len() as u32,
+        )
+    })?;
+    let is_ntfs = name.iter().copied().take_while(|&unit| unit != 0).eq("NTFS".encode_utf16());
+    Ok(FileSystem { flags, is_ntfs })
+}
+
+/// Enables privileges such as `SeRestorePrivilege` where this process holds them; the others are passed over.
+#[allow(unsafe_code)]
+pub fn enable_privileges(names: &[&str]) {
+    let mut token: HANDLE = ptr::null_mut();
+    // SAFETY: the pseudo handle of this process is always valid, and `token` is writable.
+    if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &raw mut token) } == 0 {
+        return;
+    }
+    // SAFETY: the handle was just opened and nobody else owns it.
+    let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    for name in names {
+        let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+        let mut luid = LUID::default();
+        // SAFETY: `name` ends with a NUL, no system name means this one, and `luid` is writable.
+        if unsafe { LookupPrivilegeValueW(ptr::null(), name.as_ptr(), &raw mut luid) } == 0 {
+            continue;
+        }
+        let state = TOKEN_PRIVILEGES {
+            PrivilegeCount: 1,
+            Privileges: [LUID_AND_ATTRIBUTES { Luid: luid, Attributes: SE_PRIVILEGE_ENABLED }],
+        };
+        // SAFETY: the token is open; `state` holds the one privilege it counts; the previous state is not asked for.
+        unsafe {
+            AdjustTokenPrivileges(
+                token.as_raw_handle(),
+                0,
+                &raw const state,
+                0,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+        }
+    }
+}
