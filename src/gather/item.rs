@@ -82,6 +82,9 @@ pub struct Source {
     pub serial: String,
     /// Volume label.
     pub label: String,
+    /// What spoke against trusting its contents: hibernation, an open log. Sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<String>,
 }
 
 /// A rule file that took part.

@@ -1,13 +1,43 @@
-//! Stage 5: carries out a plan. Reads what the rules chose, in disk order, and hands it to a [`Sink`].
+//! Stage 5: carries out the decision of the rules. Plans what to take, reads it in disk order, and hands it to a
+//! [`Sink`].
 //!
 //! What an item of a personality is, is defined here, because this is where it comes into being; `store` keeps it and
-//! `inject` puts it back.
+//! `inject` puts it back. Nothing is written here, and nothing unreadable is made up: it becomes a note.
 
+mod contents;
+mod facts;
+mod files;
+mod hives;
 mod item;
+mod plan;
+mod registry;
 mod sink;
 
+pub use facts::OldFacts;
+pub use files::gather_files;
 pub use item::{
     ByteRange, ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, Reparse,
     RuleFile, Source, StreamItem, Times, User, ValueItem,
 };
+pub use plan::{LeftOut, Plan, PlannedFile, plan};
+pub use registry::gather_registry;
 pub use sink::{PutError, Sink};
+
+use crate::{
+    ntfs::{Index, Ntfs},
+    volume::Volume,
+    windows::Installation,
+};
+
+/// An old Windows, opened for reading: what every function of this stage looks at.
+#[derive(Clone, Copy)]
+pub struct OldWindows<'a> {
+    /// The volume it is on.
+    pub volume: &'a Volume,
+    /// The file system of that volume.
+    pub ntfs: &'a Ntfs,
+    /// All files of it.
+    pub index: &'a Index,
+    /// The Windows.
+    pub installation: &'a Installation,
+}

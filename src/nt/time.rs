@@ -55,7 +55,8 @@ impl From<SystemTime> for FileTime {
     }
 }
 
-/// ISO 8601 in UTC: `2009-07-14T04:53:46.5625Z`, as many decimals as needed (none to seven).
+/// ISO 8601 in UTC: `2009-07-14T04:53:46.5625Z`, as many decimals as needed (none to seven). A
+/// precision cuts the text: `{:.10}` is the date.
 impl fmt::Display for FileTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, fraction) = (self.0 / TICKS_PER_SECOND, self.0 % TICKS_PER_SECOND);
@@ -71,12 +72,9 @@ impl fmt::Display for FileTime {
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = era * 400 + yoe + u64::from(month <= 2);
         let (h, m, s) = (in_day / 3_600, in_day / 60 % 60, in_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}")?;
-        if fraction != 0 {
-            let decimals = format!("{fraction:07}");
-            write!(f, ".{}", decimals.trim_end_matches('0'))?;
-        }
-        f.write_str("Z")
+        let decimals = if fraction == 0 { String::new() } else { format!(".{fraction:07}") };
+        let decimals = decimals.trim_end_matches('0');
+        f.pad(&format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}{decimals}Z"))
     }
 }
 
@@ -96,6 +94,7 @@ mod tests {
         assert_eq!(FileTime(UNIX_EPOCH_TICKS).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(FileTime(128_920_442_265_625_000).to_string(), "2009-07-14T11:23:46.5625Z");
         assert_eq!(FileTime(125_963_423_999_999_999).to_string(), "2000-02-29T23:59:59.9999999Z");
+        assert_eq!(format!("{:.10}", FileTime(UNIX_EPOCH_TICKS)), "1970-01-01");
         let _ = FileTime(u64::MAX).to_string();
     }
 

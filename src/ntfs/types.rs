@@ -66,6 +66,12 @@ impl From<u64> for FileReference {
     }
 }
 
+impl From<FileReference> for u64 {
+    fn from(reference: FileReference) -> Self {
+        reference.number.0 & 0xFFFF_FFFF_FFFF | Self::from(reference.sequence) << 48
+    }
+}
+
 /// Logical cluster number: a position on the volume, in clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lcn(pub u64);

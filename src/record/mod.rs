@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Left out on purpose, by a rule or because it holds no local data.
+    /// Left out by a rule, as the administrator wished.
+    LeftOut,
+    /// Not taken because there is nothing of it here to take: a cloud-only file, a device.
     Skipped,
     /// Taken or written, but not whole: a part was unreadable or the target cannot hold it.
     Partial,

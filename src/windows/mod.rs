@@ -20,6 +20,7 @@ mod installation;
 mod known_folder;
 mod names;
 mod profile;
+mod program;
 mod registry;
 pub mod sam;
 mod selection;
@@ -35,6 +36,7 @@ pub use known_folder::{KnownFolder, Location, LocationSource, Redirection};
 pub use profile::{
     Account, LastUse, LastUseSource, LocalGroup, NameSource, Profile, ProfileKind, ProfileMark,
 };
+pub use program::version_string;
 pub use registry::{HiveFileError, open_hive};
 pub use selection::{Selected, UserPattern, UserSelection};
 pub use variables::VIRTUAL_FOLDERS;

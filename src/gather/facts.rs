@@ -1,0 +1,130 @@
+//! [`OldFacts`]: answers the questions of the rules from the old volume and its hives.
+
+use super::{OldWindows, hives::Hives};
+use crate::{
+    ntfs::RecordNumber,
+    rules::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData},
+    windows::{Architecture, Environment, Profile, version_string},
+};
+
+/// Hidden and system, as the document finder of USMT looks for.
+const HIDDEN_AND_SYSTEM: u32 = 0x2 | 0x4;
+/// Largest file whose content a rule may ask for: INI files, and programs for their version resource.
+const MAX_CONTENT: u64 = 64 << 20;
+
+/// The facts of the machine, or of one user.
+pub struct OldFacts<'a> {
+    old: OldWindows<'a>,
+    profile: Option<&'a Profile>,
+    hives: Hives<'a>,
+}
+
+impl<'a> OldFacts<'a> {
+    /// The facts of the machine, or of one user of it.
+    pub fn new(old: OldWindows<'a>, profile: Option<&'a Profile>) -> Self {
+        Self { old, profile, hives: Hives::new(old, profile) }
+    }
+
+    /// The Windows they are about.
+    pub fn old(&self) -> OldWindows<'a> {
+        self.old
+    }
+
+    pub(super) fn hives(&self) -> &Hives<'a> {
+        &self.hives
+    }
+
+    fn variables(&self) -> &Environment {
+        self.profile.map_or(&self.old.installation.variables, |profile| &profile.variables)
+    }
+
+    /// `3` of "Service Pack 3".
+    fn service_pack(&self) -> u32 {
+        let release = self.old.installation.release.as_deref().unwrap_or_default();
+        release.strip_prefix("Service Pack ").and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    fn record(&self, path: &str) -> Option<RecordNumber> {
+        self.old.index.find(&self.old.installation.translate(path)?)
+    }
+
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let file = self.old.ntfs.file(self.old.volume, self.record(path)?).ok()?;
+        let stream = file.data().filter(|stream| stream.size <= MAX_CONTENT)?;
+        let mut bytes = vec![0; usize::try_from(stream.size).ok()?];
+        self.old.ntfs.read_stream(self.old.volume, stream, 0, &mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl Facts for OldFacts<'_> {
+    fn context(&self) -> Context {
+        if self.profile.is_some() { Context::User } else { Context::System }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let machine = &self.old.installation.variables;
+        self.variables().get(name).or_else(|| machine.get(name)).map(str::to_owned)
+    }
+
+    fn os(&self) -> OsVersion {
+        let version = &self.old.installation.version;
+        OsVersion {
+            major: version.major,
+            minor: version.minor,
+            build: version.build,
+            service_pack: self.service_pack(),
+        }
+    }
+
+    fn is_64_bit(&self) -> bool {
+        self.old.installation.architecture != Architecture::X86
+    }
+
+    fn drives(&self, kind: DriveKind) -> Vec<String> {
+        match kind {
+            // Only the volume that is read is at hand.
+            DriveKind::Fixed => vec![format!("{}:", self.old.installation.drives.system())],
+            DriveKind::Removable | DriveKind::CdRom | DriveKind::Remote => Vec::new(),
+        }
+    }
+
+    fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {
+        let record = self.record(path)?;
+        let entries = self.old.index.children(record);
+        Some(
+            entries
+                .map(|entry| FolderEntry {
+                    name: entry.name.to_string_lossy(),
+                    is_folder: entry.is_directory,
+                    is_hidden_system: entry.file_attributes & HIDDEN_AND_SYSTEM == HIDDEN_AND_SYSTEM,
+                })
+                .collect(),
+        )
+    }
+
+    fn key(&self, key: &str) -> Option<KeyEntry> {
+        let key = self.hives.key(key)?;
+        Some(KeyEntry {
+            subkeys: key.subkeys().map(|key| key.name().to_string_lossy()).collect(),
+            values: key.values().map(|value| value.name().to_string_lossy()).collect(),
+        })
+    }
+
+    fn value(&self, key: &str, name: &str) -> Option<RegistryData> {
+        let value = self.hives.key(key)?.value(name)?;
+        Some(RegistryData { data_type: value.data_type().into(), data: value.data().ok()?.into() })
+    }
+
+    fn file_version(&self, path: &str, tag: &str) -> Option<String> {
+        version_string(&self.read(path)?, tag)
+    }
+
+    fn file_content(&self, path: &str) -> Option<Vec<u8>> {
+        self.read(path)
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.record(path).is_some()
+    }
+}

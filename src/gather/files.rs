@@ -1,0 +1,198 @@
+//! Takes the files of a plan: reads each with everything NTFS keeps of it, and hands it to the sink.
+
+use super::{
+    ByteRange, Content, FileItem, FileName, Item, OldWindows, Plan, PlannedFile, PutError, Reparse, Sink,
+    StreamItem, Times,
+    contents::{Contents, Coverage},
+};
+use crate::{
+    nt::{HexBytes, NtString, WinPath},
+    ntfs::{File, FileTimes, Namespace, RecordNumber, Stream, StreamKind},
+    record::{Note, Outcome, Record},
+};
+
+/// `FILE_ATTRIBUTE_SPARSE_FILE`.
+const FILE_ATTRIBUTE_SPARSE_FILE: u32 = 0x200;
+
+/// Takes everything in the plan, folders first. What is lost on the way is noted in the record and in the
+/// personality.
+///
+/// # Errors
+/// Only when the sink fails. Stops early, without an error, when the record's progress is cancelled.
+pub fn gather_files(
+    old: &OldWindows<'_>,
+    plan: &Plan,
+    sink: &dyn Sink,
+    record: &Record,
+) -> Result<(), PutError> {
+    for left_out in &plan.left_out {
+        let rule = left_out.rule.as_deref().unwrap_or("no rule asks for it");
+        let reason = format!("{rule} ({} files, {} bytes)", left_out.files, left_out.bytes);
+        let note = Note { outcome: Outcome::LeftOut, item: left_out.path.to_string(), reason };
+        sink.item(&Item::Note(note))?;
+    }
+    for planned in plan.folders.iter().chain(&plan.files) {
+        if record.progress.is_cancelled() {
+            return Ok(());
+        }
+        Taking { old, planned, sink, record }.take()?;
+        record.progress.add_item();
+        record.progress.add_bytes(planned.size);
+    }
+    Ok(())
+}
+
+/// The taking of one file.
+struct Taking<'a> {
+    old: &'a OldWindows<'a>,
+    planned: &'a PlannedFile,
+    sink: &'a dyn Sink,
+    record: &'a Record,
+}
+
+impl Taking<'_> {
+    fn take(&self) -> Result<(), PutError> {
+        self.record.progress.begin(&self.path());
+        let (volume, ntfs) = (self.old.volume, self.old.ntfs);
+        let file = match ntfs.file(volume, self.planned.record) {
+            Ok(file) => file,
+            Err(error) => {
+                return self.note(Outcome::Failed, format!("its file record cannot be read: {error}"));
+            }
+        };
+        for problem in &file.problems {
+            self.note(Outcome::Partial, problem.clone())?;
+        }
+        let security = match ntfs.security_descriptor(volume, &file) {
+            Ok(security) => security,
+            Err(error) => {
+                self.note(Outcome::Partial, format!("its security descriptor cannot be read: {error}"))?;
+                None
+            }
+        };
+        let streams =
+            file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<_, _>>()?;
+        let item = FileItem {
+            names: self.planned.paths.iter().map(|path| self.name(&file, path)).collect(),
+            directory: file.is_directory,
+            attributes: file.standard_information.file_attributes,
+            times: times(&file.standard_information.times),
+            name_times: self.name_times(&file),
+            reference: u64::from(file.record),
+            security,
+            streams,
+            reparse: (file.reparse_point).map(|point| Reparse { tag: point.tag, data: HexBytes(point.data) }),
+            extended_attributes: file.ea.map(HexBytes),
+            object_id: file.object_id.map(|id| HexBytes(id.0.into())),
+            efs: file.efs.map(HexBytes),
+        };
+        self.sink.item(&Item::File(item))
+    }
+
+    /// Takes one stream: its content where there is any to be had, and what is known of it in any case.
+    fn stream(&self, file: &File, stream: &Stream) -> Result<StreamItem, PutError> {
+        let mut item = StreamItem {
+            name: stream.name.clone(),
+            size: stream.size,
+            compressed: stream.kind == StreamKind::Compressed,
+            sparse: false,
+            encrypted: stream.kind == StreamKind::Encrypted,
+            ranges: None,
+            unreadable: Vec::new(),
+            content: None,
+        };
+        match stream.kind {
+            StreamKind::CloudOnly => {
+                self.note(
+                    Outcome::Skipped,
+                    in_stream(stream, "its data is only in the cloud, not on this volume"),
+                )?;
+                return Ok(item);
+            }
+            StreamKind::Deduplicated => {
+                let reason =
+                    "its data is in the chunk store of Windows Data Deduplication, which is not supported";
+                self.note(Outcome::Failed, in_stream(stream, reason))?;
+                return Ok(item);
+            }
+            StreamKind::UnknownCompression => {
+                self.note(Outcome::Failed, in_stream(stream, "it is compressed by an unknown method"))?;
+                return Ok(item);
+            }
+            StreamKind::Encrypted => {
+                let reason = "it is encrypted by EFS and kept as it is: reading it takes its owner's key";
+                self.note(Outcome::Partial, in_stream(stream, reason))?;
+            }
+            _ => {}
+        }
+        let (content, coverage) = self.content(stream)?;
+        let whole = ByteRange { start: 0, len: stream.size };
+        let is_prefix = matches!(&*coverage.taken, [] | [ByteRange { start: 0, .. }]);
+        let marked = file.standard_information.file_attributes & FILE_ATTRIBUTE_SPARSE_FILE != 0;
+        item.sparse = marked && stream.name.is_empty() || !is_prefix && coverage.unreadable.is_empty();
+        if !item.encrypted && coverage.taken != [whole] && stream.size > 0 {
+            item.ranges = Some(coverage.taken);
+        }
+        if let Some(error) = coverage.first_error {
+            let lost: u64 = coverage.unreadable.iter().map(|range| range.len).sum();
+            let reason = format!("{lost} of its {} bytes cannot be read: {error}", stream.size);
+            self.note(Outcome::Partial, in_stream(stream, &reason))?;
+        }
+        item.unreadable = coverage.unreadable;
+        item.content = Some(content);
+        Ok(item)
+    }
+
+    fn content(&self, stream: &Stream) -> Result<(Content, Coverage), PutError> {
+        let mut contents = Contents::new(self.old.volume, self.old.ntfs, stream);
+        let content = self.sink.put(&mut contents)?;
+        Ok((content, contents.finish()))
+    }
+
+    /// Both forms of a name: the 8.3 one belongs to the long one in the same folder.
+    fn name(&self, file: &File, path: &WinPath) -> FileName {
+        let parent = path.parent().and_then(|parent| self.old.index.find(&parent));
+        let name = path.file_name().unwrap_or_default();
+        let is_long = |candidate: &&crate::ntfs::FileName| {
+            Some(candidate.parent.number) == parent && candidate.name == name
+        };
+        let has_short = file.file_names.iter().find(is_long).is_some_and(|n| n.namespace == Namespace::Win32);
+        let short = (file.file_names.iter())
+            .find(|candidate| has_short && is_short_in(candidate, parent))
+            .map(|short| short.name.clone());
+        FileName { path: path.clone(), short }
+    }
+
+    fn name_times(&self, file: &File) -> Times {
+        let name: Option<NtString> = self.planned.paths.first().and_then(WinPath::file_name);
+        let of_name = file.file_names.iter().find(|candidate| Some(&candidate.name) == name.as_ref());
+        of_name.or(file.file_names.first()).map(|name| times(&name.times)).unwrap_or_default()
+    }
+
+    fn path(&self) -> String {
+        self.planned.paths.first().map(WinPath::to_string).unwrap_or_default()
+    }
+
+    fn note(&self, outcome: Outcome, reason: String) -> Result<(), PutError> {
+        let item = self.path();
+        self.record.note(outcome, item.clone(), reason.clone());
+        self.sink.item(&Item::Note(Note { outcome, item, reason }))
+    }
+}
+
+fn is_short_in(name: &crate::ntfs::FileName, parent: Option<RecordNumber>) -> bool {
+    name.namespace == Namespace::Dos && Some(name.parent.number) == parent
+}
+
+fn in_stream(stream: &Stream, reason: &str) -> String {
+    if stream.name.is_empty() { reason.to_owned() } else { format!("stream {}: {reason}", stream.name) }
+}
+
+fn times(times: &FileTimes) -> Times {
+    Times {
+        created: times.created,
+        modified: times.modified,
+        changed: times.record_changed,
+        accessed: times.accessed,
+    }
+}
