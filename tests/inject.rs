@@ -33,7 +33,7 @@ impl Source for Personality {
         Ok(())
     }
 
-    fn content(&self, content: &Content) -> Result<Box<dyn Read + '_>, SourceError> {
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         let bytes = self.contents.get(&content.hash).ok_or("no such content")?;
         Ok(Box::new(&**bytes))
     }

@@ -13,7 +13,9 @@ mod journal;
 mod mapping;
 mod names;
 mod plan;
+mod sources;
 mod target;
+mod zip;
 
 use std::{
     io::{self, Read},
@@ -32,10 +34,12 @@ pub use journal::Journal;
 pub use mapping::Mapping;
 pub use names::NameProblem;
 pub use plan::{Loss, Merge, Options, Plan, plan};
+pub use sources::{Below, StoredPersonality};
 pub use target::{
     ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
     Rehearsal, Support, Target, TargetError, Writer,
 };
+pub use zip::{ZipFileError, write_zip};
 
 /// What a personality's keeper reports; its own error says what.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -52,7 +56,7 @@ pub trait Source: Sync {
     ///
     /// # Errors
     /// When they are missing. Damage may also show while reading.
-    fn content(&self, content: &Content) -> Result<Box<dyn Read + '_>, SourceError>;
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError>;
 }
 
 /// Why an inject did not happen or was taken back.

@@ -1,0 +1,66 @@
+//! The sources there are: a personality in a datastore, and any source moved below a folder.
+
+use std::io::Read;
+
+use super::{Source, SourceError};
+use crate::{
+    gather::{Content, FileName, Item},
+    nt::WinPath,
+    store::{Datastore, Personality},
+};
+
+/// A personality in a datastore.
+pub struct StoredPersonality<'s> {
+    store: &'s Datastore,
+    personality: &'s Personality,
+}
+
+impl<'s> StoredPersonality<'s> {
+    /// Takes a personality of the datastore.
+    pub fn new(store: &'s Datastore, personality: &'s Personality) -> Self {
+        Self { store, personality }
+    }
+}
+
+impl Source for StoredPersonality<'_> {
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
+        for item in self.store.items(self.personality)? {
+            each(item?);
+        }
+        Ok(())
+    }
+
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
+        Ok(Box::new(self.store.read(content)?))
+    }
+}
+
+/// A source whose files all lie below a folder that they did not have: how several PCs' files are laid side by side.
+pub struct Below<S> {
+    source: S,
+    folder: WinPath,
+}
+
+impl<S: Source> Below<S> {
+    /// Moves everything of `source` below `folder`.
+    pub fn new(source: S, folder: WinPath) -> Self {
+        Self { source, folder }
+    }
+}
+
+impl<S: Source> Source for Below<S> {
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
+        self.source.items(&mut |mut item| {
+            if let Item::File(file) = &mut item {
+                for FileName { path, .. } in &mut file.names {
+                    *path = self.folder.join_path(path);
+                }
+            }
+            each(item);
+        })
+    }
+
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
+        self.source.content(content)
+    }
+}
