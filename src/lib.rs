@@ -18,6 +18,7 @@ pub mod rules;
 pub mod gather;
 pub mod store;
 pub mod inject;
+pub mod taskseq;
 pub mod cli;
 pub mod nt;
 pub mod record;
