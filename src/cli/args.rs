@@ -1,0 +1,247 @@
+//! The arguments of every verb, as typed. `--help` is made from the comments here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
+/// Windows.
+#[derive(Debug, Parser)]
+#[command(name = "coldstate", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) output: Output,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// Printed at the end of the help; `exit.rs` holds the numbers to it.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+    0  done                                   37  wrong password
+    2  cancelled                              42  datastore damaged
+    3  done, some items skipped or failed     61  stopped at an item error
+   11  bad arguments                          71  system error
+   26  no Windows found, or several           72  write failed
+   27  datastore not usable                  111  source is locked by BitLocker
+   28  rule or template file                 112  no disk or volume visible
+   34  access denied                         113  inject undone after a failure
+   36  not supported
+
+SOURCE is an image file, a disk (\\\\.\\PhysicalDrive0, /dev/sda), a volume (\\\\.\\D:, /dev/sda2), or `auto`: the one
+Windows among the local disks.";
+
+/// How a run speaks.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Output {
+    /// Print one JSON document on standard output instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Also write what is said and found to FILE, as lines for CMTrace
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Look at a disk: volumes, Windows installations, users, and what stands in the way
+    Inspect(Inspect),
+    /// List a folder of the old volume
+    Ls(Ls),
+    /// Write the exact bytes of a file of the old volume to standard output
+    Cat(Cat),
+    /// Look at a key of a registry hive of the old Windows
+    Reg(Reg),
+    /// Take users' personalities into a datastore
+    Extract(Extract),
+    /// List the personalities in a datastore
+    List(Select),
+    /// List every item of personalities
+    Show(Select),
+    /// Check every hash of personalities, reading all their data
+    Verify(Select),
+    /// Copy the files of personalities out to a plain folder or a zip file
+    Export(Export),
+    /// Put personalities into a new Windows volume or a folder
+    Inject(Inject),
+    /// Do the whole job once on the built-in sample volume, in a temporary folder
+    Demo(Demo),
+}
+
+/// Which volume and Windows of a source.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Place {
+    /// Use partition N of the disk, as numbered by `inspect`
+    #[arg(long, value_name = "N")]
+    pub(super) partition: Option<u32>,
+    /// Use the Windows in this folder of the volume, such as \Windows or \Windows.old\Windows
+    #[arg(long, value_name = "PATH")]
+    pub(super) windows_dir: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Inspect {
+    /// Image file, disk, volume, or `auto`
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Compare our reading of the volume with a second, independent reader's
+    #[arg(long)]
+    pub(super) cross_check: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Ls {
+    /// Image file, disk or volume
+    pub(super) source: String,
+    /// Folder, such as \Users
+    #[arg(default_value = "\\")]
+    pub(super) path: String,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Cat {
+    /// Image file, disk or volume
+    pub(super) source: String,
+    /// File, such as \Users\bob\notes.txt, or a stream of it: \Users\bob\notes.txt:Zone.Identifier
+    #[arg(value_name = "PATH[:STREAM]")]
+    pub(super) path: String,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Reg {
+    /// Image file, disk or volume; or a hive file
+    #[arg(value_name = "SOURCE|HIVEFILE")]
+    pub(super) source: String,
+    /// With a SOURCE: SYSTEM, SOFTWARE, SAM, SECURITY, DEFAULT, a user's name or SID, or the hive's path on the
+    /// volume; then the KEY. With a HIVEFILE: the KEY
+    #[arg(value_name = "HIVE|USER|KEY")]
+    pub(super) hive: Option<String>,
+    /// Key below the hive's root, such as Software\Microsoft
+    #[arg(value_name = "KEY")]
+    pub(super) key: Option<String>,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// Which users. Patterns may hold `*` and `?`, and are NAME, DOMAIN\NAME or a SID.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Users {
+    /// Every user with a profile, also those whose account cannot be resolved
+    #[arg(long)]
+    pub(super) all_users: bool,
+    /// Only users that match PATTERN (may be given several times)
+    #[arg(long = "user", value_name = "PATTERN")]
+    pub(super) users: Vec<String>,
+    /// Not the users that match PATTERN (may be given several times)
+    #[arg(long = "exclude-user", value_name = "PATTERN")]
+    pub(super) exclude_users: Vec<String>,
+    /// Only users who used the PC within DAYS before its last use
+    #[arg(long, value_name = "DAYS")]
+    pub(super) used_within: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Extract {
+    /// Image file, disk, volume, or `auto`
+    #[arg(long)]
+    pub(super) source: String,
+    /// Folder of the datastore; made when it does not exist
+    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    pub(super) datastore: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) users: Users,
+    /// Rule file in USMT's migration XML (may be given several times); the built-in rules when none is given
+    #[arg(long, value_name = "XML")]
+    pub(super) rules: Vec<PathBuf>,
+    /// Store under this computer name instead of the one the old Windows had
+    #[arg(long, value_name = "NAME")]
+    pub(super) computer: Option<String>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Show what would be taken, and take nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// Which personalities of a datastore.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Select {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: PathBuf,
+    /// Only personalities of this computer
+    #[arg(long, value_name = "NAME")]
+    pub(super) computer: Option<String>,
+    /// Only personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) user: Vec<String>,
+    /// Of each user, every personality ever taken, not just the newest
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    #[command(flatten)]
+    pub(super) select: Select,
+    /// New folder, or new file ending in .zip; inside it, files by computer, user and path
+    #[arg(long, value_name = "PATH")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Inject {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    pub(super) datastore: Option<PathBuf>,
+    /// The old PC, whose personalities are injected
+    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    pub(super) computer: Option<String>,
+    /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
+    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    pub(super) target: Option<PathBuf>,
+    /// Only users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) user: Vec<String>,
+    /// What to do with files that exist in the target; without it the target must be empty
+    #[arg(long, value_enum)]
+    pub(super) merge: Option<Merge>,
+    /// Where to write the journal that `--undo` needs; beside the target when not given
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+    /// Take back what the run that wrote this journal has done
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "user", "merge"])]
+    pub(super) undo: Option<PathBuf>,
+    /// Show what would be written and what the target cannot hold, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What to do with a file that exists in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Merge {
+    /// Keep the target's file
+    Keep,
+    /// Replace the target's file
+    Replace,
+    /// Keep both: the old PC's file becomes `Name(1).ext`
+    Rename,
+    /// Keep the one written last
+    Newest,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// Work in this new folder and keep it, instead of a temporary one
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) keep: Option<PathBuf>,
+}

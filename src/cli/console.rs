@@ -1,0 +1,233 @@
+//! [`Console`]: everything that is said to a person or a program goes through here.
+//!
+//! Results go to standard output, the course of the run to standard error. With `--json` standard output carries one
+//! JSON document and nothing else. A closed pipe is not an error.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::{args::Output, error::UserError, exit::Exit};
+use crate::{
+    record::{Note, Outcome, Record},
+    taskseq::{CmTrace, Severity},
+};
+
+/// How many items with the same reason are listed one by one.
+const LISTED_PER_REASON: usize = 5;
+/// How often a bar is drawn, and how often a plain line is written where there is no terminal.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where a run speaks, and how much.
+pub(super) struct Console {
+    json: bool,
+    quiet: bool,
+    log: Option<CmTrace>,
+}
+
+impl Console {
+    pub(super) fn open(output: &Output) -> Result<Self, UserError> {
+        let log = match &output.log {
+            None => None,
+            Some(path) => Some(CmTrace::open(path).map_err(|error| {
+                UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
+            })?),
+        };
+        Ok(Self { json: output.json, quiet: output.quiet, log })
+    }
+
+    /// A console for errors in the arguments themselves.
+    pub(super) fn plain() -> Self {
+        Self { json: false, quiet: false, log: None }
+    }
+
+    /// A console that says nothing at all.
+    pub(super) fn silent() -> Self {
+        Self { json: false, quiet: true, log: None }
+    }
+
+    /// True when the result is wanted as JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// One line of the result.
+    pub(super) fn line(&self, text: impl AsRef<str>) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// The result, as JSON.
+    pub(super) fn json(&self, value: &impl Serialize) {
+        if self.json {
+            let mut stdout = io::stdout().lock();
+            let _ = serde_json::to_writer_pretty(&mut stdout, value);
+            let _ = writeln!(stdout);
+        }
+    }
+
+    /// What is being done now.
+    pub(super) fn status(&self, text: impl AsRef<str>) {
+        self.log(Severity::Info, text.as_ref());
+        if !self.json && !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// Something the person should know although the run goes on.
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
+        self.log(Severity::Warning, text.as_ref());
+        self.warning_line(text.as_ref());
+    }
+
+    fn warning_line(&self, text: &str) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        }
+    }
+
+    /// Why the run ended early.
+    pub(super) fn error(&self, error: &UserError) {
+        self.log(Severity::Error, &error.to_string());
+        self.json(&error.to_json());
+        let _ = writeln!(io::stderr().lock(), "error: {error}");
+    }
+
+    /// Lists what was skipped or failed, and says with which code the run ends because of it. On a terminal many items
+    /// with one reason are one line; the log and JSON have each.
+    pub(super) fn notes(&self, record: &Record) -> Exit {
+        let notes = record.notes();
+        let mut groups: BTreeMap<(Outcome, &str), Vec<&str>> = BTreeMap::new();
+        for Note { outcome, item, reason } in &notes {
+            self.log(Severity::Warning, &format!("{}: {item}: {reason}", word(*outcome)));
+            groups.entry((*outcome, reason)).or_default().push(item);
+        }
+        for ((outcome, reason), items) in groups {
+            let listed = &items[..items.len().min(LISTED_PER_REASON)];
+            listed.iter().for_each(|item| self.warning_line(&format!("{}: {item}: {reason}", word(outcome))));
+            if items.len() > listed.len() {
+                let more = items.len() - listed.len();
+                self.warning_line(&format!("{}: {more} more items: {reason}", word(outcome)));
+            }
+        }
+        if notes.is_empty() { Exit::Done } else { Exit::DoneWithNotes }
+    }
+
+    /// Shows the progress of a record until the guard is dropped: a bar on a terminal, else a line now and then.
+    pub(super) fn progress(&self, title: &str, record: &Arc<Record>) -> ProgressGuard {
+        self.log(Severity::Info, title);
+        if self.json || self.quiet {
+            return ProgressGuard { stop: Arc::default(), thread: None };
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
+        let draw = if io::stderr().is_terminal() { draw_bar } else { write_lines };
+        let thread = std::thread::spawn(move || draw(&title, &record, &stopped));
+        ProgressGuard { stop, thread: Some(thread) }
+    }
+
+    fn log(&self, severity: Severity, text: &str) {
+        if let Some(log) = &self.log {
+            log.line(severity, text);
+        }
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::LeftOut => "left out",
+        Outcome::Skipped => "skipped",
+        Outcome::Partial => "partial",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// Ends the display of progress when dropped.
+pub(super) struct ProgressGuard {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for ProgressGuard {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn draw_bar(title: &str, record: &Record, stop: &AtomicBool) {
+    let style = ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {wide_msg}",
+    );
+    let bar = ProgressBar::new(0).with_prefix(title.to_owned());
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("##-"));
+    }
+    while !stop.load(Ordering::Relaxed) {
+        let now = record.progress.snapshot();
+        bar.set_length(now.total_bytes);
+        bar.set_position(now.done_bytes);
+        bar.set_message(record.progress.current());
+        std::thread::park_timeout(DRAW_EVERY);
+    }
+    bar.finish_and_clear();
+}
+
+fn write_lines(title: &str, record: &Record, stop: &AtomicBool) {
+    let mut last = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::park_timeout(DRAW_EVERY);
+        if last.elapsed() >= LINE_EVERY {
+            last = Instant::now();
+            let now = record.progress.snapshot();
+            let percent = (now.done_bytes.saturating_mul(100)).checked_div(now.total_bytes).unwrap_or(0);
+            let (done, total) = (bytes(now.done_bytes), bytes(now.total_bytes));
+            let items = format!("{} of {} items", now.done_items, now.total_items);
+            let _ = writeln!(io::stderr().lock(), "{title}: {percent} %, {done} of {total}, {items}");
+        }
+    }
+}
+
+/// A size for people: `312 bytes`, `4.2 MB` (decimal units, as disks are sold).
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1_000 {
+        return format!("{count} bytes");
+    }
+    let mut value = count as f64 / 1_000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_readable() {
+        let texts = [0, 999, 1_000, 999_949, 999_950, 4_200_000, u64::MAX].map(bytes);
+        assert_eq!(
+            texts,
+            ["0 bytes", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB", "4.2 MB", "18446744.1 TB"]
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! [`UserError`]: the one place where a stage's error becomes a sentence for a person, an exit code, and what to do
+//! next.
+
+use std::{error::Error, fmt, io};
+
+use serde::Serialize;
+
+use super::exit::Exit;
+
+/// Why a run ended early: one sentence, one exit code, and a next step where there is one.
+#[derive(Debug)]
+pub(super) struct UserError {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl UserError {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For an error whose own words are the sentence, with those of its causes behind it.
+    pub(super) fn from_error(exit: Exit, error: &dyn Error) -> Self {
+        Self::new(exit, chain(error))
+    }
+
+    /// For a failure to write an output file or the target.
+    pub(super) fn write(error: &io::Error) -> Self {
+        Self::from_error(io_exit(error, Exit::WriteFailed), error)
+    }
+
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            exit_code: u8,
+            message: &'a str,
+            hint: Option<&'a str>,
+        }
+        serde_json::json!({ "error": Json {
+            exit_code: self.exit as u8,
+            message: &self.message,
+            hint: self.hint.as_deref(),
+        }})
+    }
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n{hint}"))
+    }
+}
+
+/// The error and its causes as one sentence, leaving out a cause that the error already quotes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Access denied has its own exit code, whatever was being done.
+pub(super) fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Exit::AccessDenied,
+        _ => otherwise,
+    }
+}

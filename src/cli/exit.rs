@@ -1,0 +1,51 @@
+//! Exit codes: one table for all faces of the program, USMT's number where USMT has the meaning.
+//!
+//! 101 is not among them: it is what a Rust panic exits with, and no input may cause one.
+
+use std::process::ExitCode;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// The user or the task sequence stopped it.
+    Cancelled = 2,
+    /// Done, but some items were skipped or failed; each is listed.
+    DoneWithNotes = 3,
+    /// The command line makes no sense.
+    BadArguments = 11,
+    /// No Windows on the source, or several and none was chosen.
+    NoInstallation = 26,
+    /// The datastore is missing, not one, not writable, or full.
+    DatastoreNotUsable = 27,
+    /// A rule or template file is wrong.
+    RuleFile = 28,
+    /// The operating system denied access.
+    AccessDenied = 34,
+    /// Recognised, and not supported.
+    Unsupported = 36,
+    /// The password does not open the datastore.
+    WrongPassword = 37,
+    /// A hash does not match, or a part is missing.
+    DatastoreDamaged = 42,
+    /// Stopped at an item that failed.
+    StoppedAtItem = 61,
+    /// The system failed: memory, a device, a file of our own.
+    SystemError = 71,
+    /// Writing to the target or an output file failed.
+    WriteFailed = 72,
+    /// The source is locked by BitLocker.
+    BitLocker = 111,
+    /// No disk or volume, or it is no NTFS.
+    NoVolume = 112,
+    /// The inject failed and was undone.
+    InjectUndone = 113,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,171 @@
+//! `inject`: puts personalities of a computer into a new Windows volume or a folder, or takes an inject back.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use super::{
+    args::{self, Merge, Select},
+    console::{Console, bytes},
+    error::UserError,
+    exit::Exit,
+    interrupt,
+    store::{self, describe},
+};
+use crate::{
+    inject::{
+        self, Done, InjectError, Journal, Loss, Options, Plan, Rehearsal, Source, StoredPersonality, Target,
+    },
+    record::{Note, Record},
+};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    personalities: Vec<String>,
+    dry_run: bool,
+    done: &'a Done,
+    losses: &'a [Loss],
+    notes: Vec<Note>,
+    exit_code: u8,
+}
+
+pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserError> {
+    if let Some(journal) = &args.undo {
+        return undo(console, journal);
+    }
+    let (Some(datastore), Some(computer), Some(root)) = (&args.datastore, &args.computer, &args.target)
+    else {
+        return Err(UserError::new(Exit::BadArguments, "inject needs --datastore, --computer and --target."));
+    };
+    let select = Select {
+        datastore: datastore.clone(),
+        computer: Some(computer.clone()),
+        user: args.user.clone(),
+        all: false,
+    };
+    let selected = store::select(console, &select)?;
+    let stored: Vec<StoredPersonality<'_>> =
+        selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    let sources: Vec<&dyn Source> = stored.iter().map(|one| one as &dyn Source).collect();
+    let record = Arc::new(Record::default());
+    interrupt::cancels(&record);
+    let target = inject::open(root).map_err(|error| inject_error(&error))?;
+    let options = Options { merge: merge(args.merge), ..Options::default() };
+    let plan = inject::plan(&sources, &*target, &options, &record).map_err(|error| inject_error(&error))?;
+    print_plan(console, &plan, root);
+    let done = act(console, args, &plan, &sources, &*target, &record)?;
+    let exit = console.notes(&record);
+    let verb = if args.dry_run { "would be written" } else { "written" };
+    console.line(format!(
+        "{} files and {} folders {verb} to {}: {}",
+        done.files,
+        done.folders,
+        root.display(),
+        bytes(done.bytes)
+    ));
+    if let Some(journal) = &done.journal {
+        console.line(format!("to take it back: coldstate inject --undo {}", journal.display()));
+    }
+    console.json(&Report {
+        personalities: selected.personalities.iter().map(describe).collect(),
+        dry_run: args.dry_run,
+        done: &done,
+        losses: &plan.losses,
+        notes: record.notes(),
+        exit_code: exit as u8,
+    });
+    Ok(exit)
+}
+
+/// Carries the plan out, or rehearses it.
+fn act(
+    console: &Console,
+    args: &args::Inject,
+    plan: &Plan,
+    sources: &[&dyn Source],
+    target: &dyn Target,
+    record: &Arc<Record>,
+) -> Result<Done, UserError> {
+    let failed = |error: InjectError| inject_error(&error);
+    if args.dry_run {
+        return inject::act(plan, sources, &Rehearsal(target), &Journal::nowhere(), record).map_err(failed);
+    }
+    let path = args.journal.clone().unwrap_or_else(|| journal_beside(target.root()));
+    let journal = Journal::create(&path, target).map_err(failed)?;
+    let _progress = console.progress("injecting", record);
+    inject::act(plan, sources, target, &journal, record).map_err(failed)
+}
+
+/// The journal's place when none is given: beside the target, so that the target holds only what was injected.
+pub(super) fn journal_beside(target: &Path) -> PathBuf {
+    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let time = crate::nt::FileTime::now().0;
+    let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
+    folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
+}
+
+fn merge(merge: Option<Merge>) -> inject::Merge {
+    match merge {
+        None => inject::Merge::Refuse,
+        Some(Merge::Keep) => inject::Merge::Keep,
+        Some(Merge::Replace) => inject::Merge::Replace,
+        Some(Merge::Rename) => inject::Merge::Rename,
+        Some(Merge::Newest) => inject::Merge::Newest,
+    }
+}
+
+fn print_plan(console: &Console, plan: &Plan, root: &Path) {
+    console.status(format!(
+        "plan: {} files and {} folders into {}, {}; {} of the target's are set aside",
+        plan.file_count(),
+        plan.folder_count(),
+        root.display(),
+        bytes(plan.bytes),
+        plan.replaced_count()
+    ));
+    for Loss { feature, items, example } in &plan.losses {
+        console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
+    }
+}
+
+fn undo(console: &Console, journal: &Path) -> Result<Exit, UserError> {
+    let record = Record::default();
+    let root = inject::undo(journal, &record).map_err(|error| inject_error(&error))?;
+    let exit = console.notes(&record);
+    let outcome =
+        if exit == Exit::Done { "is as it was before the inject" } else { "is not fully as it was" };
+    console.line(format!("{} {outcome}", root.display()));
+    console.json(&serde_json::json!({
+        "target": root, "notes": record.notes(), "exit_code": exit as u8,
+    }));
+    Ok(exit)
+}
+
+pub(super) fn inject_error(error: &InjectError) -> UserError {
+    let (exit, hint) = match error {
+        InjectError::Target { .. } => (
+            Exit::WriteFailed,
+            "Give an existing folder, or the root of a mounted NTFS volume, that can be written.",
+        ),
+        InjectError::NotEmpty { .. } => (
+            Exit::BadArguments,
+            "Say what to do with files that exist: --merge keep, replace, rename or newest; --dry-run shows the plan.",
+        ),
+        InjectError::NoSpace { .. } => (Exit::WriteFailed, "Free space, or inject fewer users with --user."),
+        InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
+        InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
+        InjectError::NotAJournal { .. } => {
+            (Exit::BadArguments, "Give the file that `inject` named at its end.")
+        }
+        InjectError::Undone { .. } => {
+            (Exit::InjectUndone, "The target is as it was; remove the cause and run again.")
+        }
+        InjectError::Cancelled => (Exit::Cancelled, "The target is as it was."),
+        _ => (Exit::WriteFailed, "The journal says what is left."),
+    };
+    UserError::from_error(exit, error).hint(hint)
+}

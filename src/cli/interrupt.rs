@@ -1,0 +1,27 @@
+//! Ctrl+C cancels the run at its next item, so that nothing is left half-written; a second one ends it at once.
+
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+
+use super::exit::Exit;
+use crate::record::Record;
+
+static RUNNING: Mutex<Vec<Weak<Record>>> = Mutex::new(Vec::new());
+
+/// Lets an interrupt cancel the run that this record is of.
+pub(super) fn cancels(record: &Arc<Record>) {
+    static HANDLER: Once = Once::new();
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(record));
+    HANDLER.call_once(|| {
+        // Without a handler the run is killed, which the datastore survives.
+        let _ = ctrlc::set_handler(cancel_all);
+    });
+}
+
+fn cancel_all() {
+    let records: Vec<Arc<Record>> =
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+    if records.is_empty() || records.iter().all(|record| record.progress.is_cancelled()) {
+        std::process::exit(Exit::Cancelled as i32);
+    }
+    records.iter().for_each(|record| record.progress.cancel());
+}

@@ -1,0 +1,197 @@
+//! `reg`: look at a key of an offline hive.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{args, console::Console, error::UserError, exit::Exit, source};
+use crate::{
+    hive::{Hive, Key, Recovery, Strictness, Value, ValueType},
+    nt::{HexBytes, NtString, WinPath},
+    windows::{self, Installation, UserPattern},
+};
+
+/// What Windows appends to the name of a hive for its transaction logs.
+const LOG_SUFFIXES: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
+
+#[derive(Serialize)]
+struct KeyReport {
+    key: String,
+    last_written: String,
+    class: Option<NtString>,
+    subkeys: Vec<NtString>,
+    values: Vec<ValueReport>,
+}
+
+#[derive(Serialize)]
+struct ValueReport {
+    name: NtString,
+    #[serde(rename = "type")]
+    data_type: u32,
+    type_name: String,
+    text: Option<String>,
+    data: HexBytes,
+}
+
+pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError> {
+    let (hive, path) = if is_hive_file(Path::new(&args.source)) {
+        (open_file(Path::new(&args.source))?, args.hive.clone().unwrap_or_default())
+    } else {
+        (open_from_source(console, args)?, args.key.clone().unwrap_or_default())
+    };
+    match hive.recovery() {
+        Recovery::Clean => {}
+        Recovery::Replayed { pages, .. } => {
+            console.status(format!(
+                "the hive was not closed properly: {pages} pages were replayed from its logs"
+            ));
+        }
+        Recovery::NotReplayed { why } => {
+            console.warn(format!(
+                "the hive was not closed properly and {why}: the newest changes may be missing"
+            ));
+        }
+    }
+    let key = hive.key(&path).ok_or_else(|| no_key(&hive, &path))?;
+    show(console, &key);
+    let damage = hive.damage();
+    if damage.is_none() {
+        return Ok(Exit::Done);
+    }
+    let (bins, cells) = (damage.bins, damage.cells);
+    console.warn(format!("{bins} bins and {cells} cells of the hive are damaged and were passed over"));
+    Ok(Exit::DoneWithNotes)
+}
+
+fn is_hive_file(path: &Path) -> bool {
+    let mut signature = [0; 4];
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    let file = if is_file { fs_err::File::open(path).ok() } else { None };
+    file.is_some_and(|mut file| file.read_exact(&mut signature).is_ok()) && signature == *b"regf"
+}
+
+fn open_file(path: &Path) -> Result<Hive, UserError> {
+    let read = |path: &Path| fs_err::read(path);
+    let primary = read(path).map_err(|error| UserError::from_error(Exit::SystemError, &error))?;
+    let logs: Vec<Vec<u8>> = LOG_SUFFIXES
+        .iter()
+        .filter_map(|suffix| {
+            let mut log = path.as_os_str().to_owned();
+            log.push(suffix);
+            read(&PathBuf::from(log)).ok().filter(|bytes| !bytes.is_empty())
+        })
+        .collect();
+    Hive::open(primary, &logs, Strictness::Lenient).map_err(|error| {
+        UserError::new(Exit::StoppedAtItem, format!("{} cannot be read as a hive: {error}", path.display()))
+    })
+}
+
+fn open_from_source(console: &Console, args: &args::Reg) -> Result<Hive, UserError> {
+    let Some(name) = &args.hive else {
+        return Err(UserError::new(Exit::BadArguments, "reg needs to know which hive to open.").hint(
+            "Give SOFTWARE, SYSTEM, SAM, SECURITY, DEFAULT, a user's name or SID, or the hive's path.",
+        ));
+    };
+    let (opened, windows) = source::windows(console, &args.source, &args.place)?;
+    let path = hive_path(&windows, name)?;
+    windows::open_hive(&opened.volume, &opened.ntfs, &opened.index, &path)
+        .map_err(|error| UserError::from_error(Exit::StoppedAtItem, &error))
+}
+
+/// Where the hive lies that a person calls by this name.
+fn hive_path(windows: &Installation, name: &str) -> Result<WinPath, UserError> {
+    let hives = &windows.hives;
+    let known = match name.to_ascii_uppercase().as_str() {
+        "SOFTWARE" => Some(hives.software.clone()),
+        "SYSTEM" => Some(hives.system.clone()),
+        "SAM" => hives.sam.clone(),
+        "SECURITY" => hives.security.clone(),
+        "DEFAULT" => hives.default_user.clone(),
+        _ => None,
+    };
+    let pattern = UserPattern::new(name);
+    let users: Vec<_> = windows.profiles.iter().filter(|profile| pattern.matches(profile)).collect();
+    match (known, &*users) {
+        (Some(path), _) => Ok(path),
+        (None, [profile]) => profile.ntuser.clone().ok_or_else(|| {
+            let message = format!("{} has no NTUSER.DAT on this volume.", profile.qualified_name());
+            UserError::new(Exit::StoppedAtItem, message)
+        }),
+        (None, []) if name.contains(['\\', '/']) => Ok(WinPath::parse(name)),
+        (None, []) => {
+            let names: Vec<String> =
+                windows.profiles.iter().map(|profile| profile.qualified_name()).collect();
+            Err(UserError::new(Exit::BadArguments, format!("No hive and no user is called {name}."))
+                .hint(format!("The users are {}.", names.join(", "))))
+        }
+        (None, _) => {
+            let names: Vec<String> = users.iter().map(|profile| profile.qualified_name()).collect();
+            Err(UserError::new(
+                Exit::BadArguments,
+                format!("{name} means several users: {}.", names.join(", ")),
+            )
+            .hint("Give the SID, or DOMAIN\\NAME."))
+        }
+    }
+}
+
+fn no_key(hive: &Hive, path: &str) -> UserError {
+    let mut known = hive.root();
+    for name in path.split('\\').filter(|name| !name.is_empty()) {
+        match known.subkey(name) {
+            Some(key) => known = key,
+            None => break,
+        }
+    }
+    let names: Vec<String> = known.subkeys().take(20).map(|key| key.name().to_string()).collect();
+    UserError::new(Exit::StoppedAtItem, format!("There is no key {path} in this hive.")).hint(format!(
+        "{} holds {}.",
+        describe_path(&known),
+        names.join(", ")
+    ))
+}
+
+fn describe_path(key: &Key<'_>) -> String {
+    let path = key.path().to_string();
+    if path.is_empty() { "The root".to_owned() } else { path }
+}
+
+fn show(console: &Console, key: &Key<'_>) {
+    let report = KeyReport {
+        key: key.path().to_string(),
+        last_written: key.last_written().to_string(),
+        class: key.class(),
+        subkeys: key.subkeys().map(|key| key.name()).collect(),
+        values: key.values().map(|value| describe(&value)).collect(),
+    };
+    console.line(format!("{}  (written {})", describe_path(key), report.last_written));
+    report.subkeys.iter().for_each(|name| console.line(format!("  {name}\\")));
+    for value in &report.values {
+        let name = if value.name.is_empty() { "(default)".to_owned() } else { value.name.to_string() };
+        let text = value.text.clone().unwrap_or_else(|| value.data.to_string());
+        console.line(format!("  {name} = {text}  [{}]", value.type_name));
+    }
+    console.json(&report);
+}
+
+fn describe(value: &Value<'_>) -> ValueReport {
+    let data_type = value.data_type();
+    let text = match data_type {
+        ValueType::Dword => value.to_u32().map(|number| format!("{number:#x}")),
+        ValueType::Qword => value.to_u64().map(|number| format!("{number:#x}")),
+        ValueType::MultiSz => {
+            value.to_texts().map(|texts| texts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+        _ => value.to_text().map(|text| text.to_string()),
+    };
+    ValueReport {
+        name: value.name(),
+        data_type: data_type.into(),
+        type_name: data_type.to_string(),
+        text,
+        data: HexBytes(value.data().map(|data| data.into_owned()).unwrap_or_default()),
+    }
+}

@@ -1,0 +1,216 @@
+//! `list`, `show` and `verify`: what is in a datastore, and whether it is still what was put there. And what the
+//! verbs share that open one.
+
+use std::{path::Path, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    args::Select,
+    console::{Console, bytes},
+    error::UserError,
+    exit::Exit,
+    interrupt,
+};
+use crate::{
+    gather::{FileItem, Item, KeyItem},
+    record::Record,
+    store::{Datastore, ErrorKind, Personality, StoreError, Verification},
+    windows::{Profile, ProfileKind, UserPattern},
+};
+
+/// Turns an error of the datastore in `folder` into what a person reads.
+pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
+    let (exit, hint) = match error.kind() {
+        ErrorKind::NotUsable => (
+            Exit::DatastoreNotUsable,
+            format!("Check the path {} and the rights to it; the share must be connected.", folder.display()),
+        ),
+        ErrorKind::Damaged => (
+            Exit::DatastoreDamaged,
+            format!("`coldstate verify --datastore {}` says what is damaged.", folder.display()),
+        ),
+        ErrorKind::WriteFailed => (
+            Exit::WriteFailed,
+            "Nothing incomplete was left in the datastore: free space or reconnect the share, and run again."
+                .into(),
+        ),
+        ErrorKind::Cancelled => (Exit::Cancelled, "Nothing incomplete was left in the datastore.".into()),
+    };
+    UserError::from_error(exit, error).hint(hint)
+}
+
+/// Opens the datastore, or makes it where the folder is empty or missing.
+pub(super) fn open_for_writing(folder: &Path) -> Result<Datastore, UserError> {
+    Datastore::open_or_create(folder).map_err(|error| store_error(&error, folder))
+}
+
+/// A datastore and the personalities of it that were asked for.
+pub(super) struct Selected {
+    pub(super) store: Datastore,
+    pub(super) personalities: Vec<Personality>,
+    /// Files of the datastore that should be personalities and cannot be read.
+    pub(super) damaged: Vec<String>,
+}
+
+/// Opens the datastore and finds the personalities that the arguments ask for. Finding none is an error.
+pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserError> {
+    let failed = |error: StoreError| store_error(&error, &args.datastore);
+    let store = Datastore::open(&args.datastore).map_err(failed)?;
+    let listing = store.personalities().map_err(failed)?;
+    let damaged: Vec<String> =
+        listing.damaged.iter().map(|(name, error)| format!("{name}: {error}")).collect();
+    damaged.iter().for_each(|damaged| console.warn(damaged));
+    let found = match args.all {
+        true => listing.select(args.computer.as_deref(), None),
+        false => listing.most_recent(args.computer.as_deref(), None),
+    };
+    let patterns: Vec<UserPattern> = args.user.iter().map(UserPattern::new).collect();
+    let is_wanted = |one: &&Personality| {
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&as_profile(one)))
+    };
+    let personalities: Vec<Personality> = found.into_iter().filter(is_wanted).cloned().collect();
+    if personalities.is_empty() && (args.computer.is_some() || !args.user.is_empty()) {
+        let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
+        known.dedup();
+        return Err(UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
+            .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") })));
+    }
+    Ok(Selected { store, personalities, damaged })
+}
+
+/// The user of a personality in the form that patterns match.
+fn as_profile(personality: &Personality) -> Profile {
+    let computer = &personality.header.computer.name;
+    let Some(user) = &personality.header.user else {
+        return Profile { name: personality.user().to_owned(), ..Profile::default() };
+    };
+    let local = user.domain.as_ref().is_some_and(|domain| domain.eq_ignore_ascii_case(computer));
+    Profile {
+        sid: user.sid.clone(),
+        name: user.name.clone(),
+        domain: user.domain.clone(),
+        kind: if local { ProfileKind::Local } else { ProfileKind::Unknown },
+        ..Profile::default()
+    }
+}
+
+/// `COMPUTER: user`.
+pub(super) fn describe(personality: &Personality) -> String {
+    format!("{}: {}", personality.header.computer.name, personality.user())
+}
+
+pub(super) fn list(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let selected = select(console, args)?;
+    for personality in &selected.personalities {
+        let Personality { header, footer, .. } = personality;
+        console.line(format!(
+            "{:<16} {:<20} {:.16}  {:>8} files  {:>9}  {}",
+            header.computer.name,
+            personality.user(),
+            footer.finished.to_string().replace('T', " "),
+            footer.files,
+            bytes(footer.bytes),
+            header.computer.product
+        ));
+    }
+    if selected.personalities.is_empty() {
+        console.line("the datastore holds no personality yet");
+    }
+    console.json(&selected.personalities);
+    Ok(damaged_or_done(&selected))
+}
+
+fn damaged_or_done(selected: &Selected) -> Exit {
+    if selected.damaged.is_empty() { Exit::Done } else { Exit::DatastoreDamaged }
+}
+
+/// What `show --json` prints for each personality.
+#[derive(Serialize)]
+struct Shown<'a> {
+    personality: &'a Personality,
+    items: Vec<Item>,
+}
+
+pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let selected = select(console, args)?;
+    let failed = |error: StoreError| store_error(&error, &args.datastore);
+    let mut shown = Vec::new();
+    for personality in &selected.personalities {
+        let computer = &personality.header.computer;
+        console.line(format!(
+            "{}\\{}  {} ({}), read from {}",
+            computer.name,
+            personality.user(),
+            computer.product,
+            computer.version,
+            personality.header.source.name
+        ));
+        let mut items = Vec::new();
+        for item in selected.store.items(personality).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            match &item {
+                Item::File(file) => print_file(console, file),
+                Item::Key(key) => print_key(console, key),
+                Item::Note(note) => console.line(format!("  - {}: {}", note.item, note.reason)),
+            }
+            if console.wants_json() {
+                items.push(item);
+            }
+        }
+        shown.push(Shown { personality, items });
+    }
+    console.json(&shown);
+    Ok(damaged_or_done(&selected))
+}
+
+fn print_file(console: &Console, file: &FileItem) {
+    let size = if file.directory { "folder".to_owned() } else { bytes(file.size()) };
+    for (at, name) in file.names.iter().enumerate() {
+        let size = if at == 0 { size.as_str() } else { "hard link" };
+        console.line(format!("  {:.19}  {size:>12}  {}", file.times.modified.to_string(), name.path));
+    }
+    for stream in file.streams.iter().filter(|stream| !stream.name.is_empty()) {
+        console.line(format!("  {:19}  {:>12}  {}:{}", "", bytes(stream.size), file.path(), stream.name));
+    }
+}
+
+fn print_key(console: &Console, key: &KeyItem) {
+    console.line(format!("  {}", key.key));
+    for value in &key.values {
+        let name = if value.name.is_empty() { "(default)".to_owned() } else { value.name.to_string() };
+        console.line(format!("    {name}"));
+    }
+}
+
+pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let selected = select(console, args)?;
+    let record = Arc::new(Record::default());
+    interrupt::cancels(&record);
+    let everything = args.computer.is_none() && args.user.is_empty();
+    let found: Result<Verification, StoreError> = {
+        let _progress = console.progress("verifying", &record);
+        match everything {
+            true => selected.store.verify(&record.progress),
+            false => {
+                let which: Vec<&Personality> = selected.personalities.iter().collect();
+                selected.store.verify_only(&which, &record.progress)
+            }
+        }
+    };
+    let found = found.map_err(|error| store_error(&error, &args.datastore))?;
+    found.findings.iter().for_each(|finding| console.warn(finding.to_string()));
+    console.line(format!(
+        "{} personalities with {} items checked, {} in {} chunks read: {}",
+        found.personalities,
+        found.items,
+        bytes(found.bytes),
+        found.chunks,
+        match found.findings.len() {
+            0 => "everything is as it was written".to_owned(),
+            count => format!("{count} findings, listed above"),
+        }
+    ));
+    console.json(&found);
+    Ok(if found.is_sound() && selected.damaged.is_empty() { Exit::Done } else { Exit::DatastoreDamaged })
+}
