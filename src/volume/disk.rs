@@ -349,7 +349,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spec = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         assert!(matches!(open(&spec("none")), Err(VolumeError::NotFound { .. })));
-        assert!(matches!(open(&spec("")), Err(VolumeError::Io { .. })));
+        // A folder: Linux opens it and fails to read, Windows does not open it.
+        assert!(open(&spec("")).is_err());
         assert!(matches!(open_bytes(vec![]), Err(VolumeError::Empty { len: 0, .. })));
         assert!(matches!(open_bytes(vec![0; 1 << 20]), Err(VolumeError::Empty { .. })));
         assert!(matches!(open_bytes(vec![7; 100]), Err(VolumeError::NotAVolume { .. })));
