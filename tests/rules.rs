@@ -2,6 +2,8 @@
 
 mod builtins;
 mod corpus;
+mod evaluate;
 mod facts;
 mod files;
+mod hostile;
 mod precedence;

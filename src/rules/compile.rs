@@ -14,6 +14,7 @@ use super::{
         RuleSet, Rules,
     },
     pattern::{ObjectKind, Pattern, fold_text},
+    properties::PropertyTest,
 };
 
 /// Most patterns of one context. All of MigApp, MigUser and MigDocs make about 15,000.
@@ -51,6 +52,12 @@ impl RuleSet {
             for component in &file.components {
                 compiler.component(component, Contexts::BOTH);
             }
+            if compiler.evaluator.is_exhausted() {
+                let place = Place { file: Arc::clone(&file.name), line: 1, column: 1 };
+                compiler
+                    .evaluator
+                    .omit(&place, "The rules of this file take too many steps; some had no effect.");
+            }
             let Evaluator { omissions, remaps, .. } = compiler.evaluator;
             rules.omissions.extend(omissions);
             rules.remaps.extend(remaps);
@@ -74,6 +81,7 @@ impl Rule {
             source_arguments: self.source_arguments.clone(),
             security: self.security,
             time_fields: self.time_fields,
+            properties: self.properties,
             component_number: self.component_number,
             specificity: self.specificity,
         }
@@ -155,7 +163,7 @@ impl<'a> Compiler<'a> {
 
     fn rules(&mut self, rules: &'a Rules, limit: Contexts, owner: &Owner, depth: usize) {
         let contexts = both(rules.contexts, limit);
-        if depth > MAX_REFERENCES || !self.evaluator.admits(contexts) {
+        if depth > MAX_REFERENCES || !self.evaluator.spend(1) || !self.evaluator.admits(contexts) {
             return;
         }
         let depth = depth.saturating_add(1);
@@ -221,6 +229,16 @@ impl<'a> Compiler<'a> {
             };
             arguments.iter().map(|argument| argument.as_ref().map(expand)).collect()
         };
+        if pattern.kind() == ObjectKind::Ini {
+            self.evaluator.omit(
+                place,
+                "INI entries are not carried one by one; a rule that takes the file carries it.",
+            );
+            return;
+        }
+        // Its arguments were checked when the file was read.
+        let properties =
+            call.filter(|call| call.name == "FileProperties").and_then(|call| PropertyTest::read(call).ok());
         let rule = Rule {
             kind,
             specificity: pattern.specificity(),
@@ -232,6 +250,7 @@ impl<'a> Compiler<'a> {
             source_arguments: expanded(false),
             security,
             time_fields,
+            properties,
             component_number: owner.number,
         };
         self.out.push(rule);

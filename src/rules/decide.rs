@@ -18,6 +18,7 @@ use super::{
     matcher::Matcher,
     model::RuleKind,
     pattern::{ObjectKind, Pattern, SEPARATOR, Specificity, fold, fold_text},
+    properties::{FileProperties, PropertyTest},
 };
 use crate::nt::{NtString, WinPath, upcase};
 
@@ -53,6 +54,8 @@ pub struct Rule {
     pub security: bool,
     /// `attributes` names `TimeFields`.
     pub time_fields: bool,
+    /// Test of the object's own properties, from the filter `FileProperties`.
+    pub(super) properties: Option<PropertyTest>,
     pub(super) component_number: u32,
     pub(super) specificity: Specificity,
 }
@@ -148,7 +151,6 @@ pub struct CompiledRules {
     pub(super) rules: Vec<Rule>,
     pub(super) files: Index,
     pub(super) registry: Index,
-    pub(super) ini: Vec<u32>,
     pub(super) cleanup: Vec<u32>,
     pub(super) added: Vec<AddedObject>,
     pub(super) deferred: Vec<Deferred>,
@@ -173,7 +175,6 @@ impl CompiledRules {
             rules: Vec::new(),
             files: Index::default(),
             registry: Index::default(),
-            ini: Vec::new(),
             cleanup: Vec::new(),
             added: Vec::new(),
             deferred: Vec::new(),
@@ -219,18 +220,9 @@ impl CompiledRules {
         &self.remaps
     }
 
-    /// Rules that take INI entries.
-    pub fn ini_rules(&self) -> impl Iterator<Item = &Rule> {
-        self.numbered(&self.ini)
-    }
-
     /// Rules that delete from the destination before anything is written.
     pub fn cleanup_rules(&self) -> impl Iterator<Item = &Rule> {
-        self.numbered(&self.cleanup)
-    }
-
-    fn numbered<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Rule> {
-        numbers.iter().filter_map(|&number| self.rule(number))
+        self.cleanup.iter().filter_map(|&number| self.rule(number))
     }
 
     fn rule(&self, number: u32) -> Option<&Rule> {
@@ -242,10 +234,7 @@ impl CompiledRules {
         let index = match rule.pattern.kind() {
             ObjectKind::File => Some(&mut self.files),
             ObjectKind::Registry => Some(&mut self.registry),
-            ObjectKind::Ini => {
-                self.ini.push(number);
-                None
-            }
+            ObjectKind::Ini => None,
         };
         if let Some(index) = index {
             match rule.kind {
@@ -259,26 +248,33 @@ impl CompiledRules {
         self.rules.push(rule);
     }
 
-    /// Decides about a file of the volume that had this drive letter in the old Windows.
+    /// Decides about a file of the volume that had this drive letter in the old Windows. Rules with a filter by size or
+    /// date are passed over: see [`CompiledRules::decide_file_with`].
     pub fn decide_file(&self, drive: char, path: &WinPath) -> Decision<'_> {
         let (node, leaf) = folded_file(drive, path);
-        self.decide(&self.files, &node, leaf.as_deref())
+        self.decide(&self.files, &node, leaf.as_deref(), None)
+    }
+
+    /// Decides about a file by its name and its properties.
+    pub fn decide_file_with(&self, drive: char, path: &WinPath, properties: &FileProperties) -> Decision<'_> {
+        let (node, leaf) = folded_file(drive, path);
+        self.decide(&self.files, &node, leaf.as_deref(), Some(properties))
     }
 
     /// Decides about a folder itself: its attributes and security, and that it exists when it is empty. What is in it is
     /// decided one by one.
     pub fn decide_folder(&self, drive: char, path: &WinPath) -> Decision<'_> {
-        self.decide(&self.files, &folded_folder(drive, path), None)
+        self.decide(&self.files, &folded_folder(drive, path), None, None)
     }
 
     /// Decides about a registry value. The key begins with `HKCU` or `HKLM`; the default value is the empty name.
     pub fn decide_registry(&self, key: &NtString, value: &NtString) -> Decision<'_> {
-        self.decide(&self.registry, &folded_key(key), Some(&folded_name(value)))
+        self.decide(&self.registry, &folded_key(key), Some(&folded_name(value)), None)
     }
 
     /// Decides about a registry key itself, which matters when it holds no value that is taken.
     pub fn decide_key(&self, key: &NtString) -> Decision<'_> {
-        self.decide(&self.registry, &folded_key(key), None)
+        self.decide(&self.registry, &folded_key(key), None, None)
     }
 
     /// What the destination side of the rules says about a file.
@@ -292,12 +288,23 @@ impl CompiledRules {
         self.effects(&self.registry, &folded_key(key), Some(&folded_name(value)))
     }
 
-    fn decide(&self, index: &Index, node: &[u16], leaf: Option<&[u16]>) -> Decision<'_> {
+    fn decide(
+        &self,
+        index: &Index,
+        node: &[u16],
+        leaf: Option<&[u16]>,
+        properties: Option<&FileProperties>,
+    ) -> Decision<'_> {
         let mut found = Vec::with_capacity(8);
         index.selection.find(node, leaf, &mut found);
         // The winner so far of each component that speaks of the object; few do.
         let mut winners: Vec<&Rule> = Vec::new();
         for rule in found.iter().filter_map(|&number| self.rule(number)) {
+            if let Some(test) = &rule.properties
+                && !properties.is_some_and(|properties| test.holds(properties))
+            {
+                continue;
+            }
             if rule.kind == RuleKind::UnconditionalExclude {
                 return Decision { action: Action::Leave, rule: Some(rule) };
             }

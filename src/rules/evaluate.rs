@@ -2,7 +2,7 @@
 //! knowledge of the installation comes from [`Facts`]; every search has a budget, because a rule may ask for a walk of
 //! the whole volume.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use super::{
     decide::Omission,
@@ -20,6 +20,9 @@ use super::{
 const MAX_EXPANDED: usize = 64 << 10;
 /// Most objects one condition, variable or content function looks at.
 const MAX_VISITED: usize = 200_000;
+/// Most steps of one file in one context: conditions, references and objects looked at. All of MigApp takes some
+/// thousands; a file whose named elements refer to each other many times over would take for ever.
+const MAX_STEPS: usize = 20_000_000;
 /// Deepest folder or key of such a search.
 const MAX_DEPTH: usize = 128;
 /// Deepest chain of named elements that refer to named elements.
@@ -43,6 +46,7 @@ pub(super) struct Evaluator<'a> {
     scopes: Vec<HashMap<String, Value>>,
     pub(super) omissions: Vec<Omission>,
     pub(super) remaps: Vec<(String, String)>,
+    steps: Cell<usize>,
 }
 
 /// An object that a search met.
@@ -54,7 +58,14 @@ struct Found {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn new(facts: &'a dyn Facts, named: &'a NamedElements) -> Self {
-        Self { facts, named, scopes: Vec::new(), omissions: Vec::new(), remaps: Vec::new() }
+        Self {
+            facts,
+            named,
+            scopes: Vec::new(),
+            omissions: Vec::new(),
+            remaps: Vec::new(),
+            steps: Cell::new(MAX_STEPS),
+        }
     }
 
     pub(super) fn admits(&self, contexts: Contexts) -> bool {
@@ -66,6 +77,17 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn omit(&mut self, place: &Place, reason: impl Into<String>) {
         self.omissions.push(Omission { place: place.clone(), reason: reason.into() });
+    }
+
+    /// Takes steps from the budget; false when it is used up.
+    pub(super) fn spend(&self, steps: usize) -> bool {
+        let left = self.steps.get().saturating_sub(steps);
+        self.steps.set(left);
+        left > 0
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.steps.get() == 0
     }
 
     pub(super) fn enter(&mut self) {
@@ -140,7 +162,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn environment(&mut self, environment: &'a Environment, depth: usize) {
-        if depth > MAX_REFERENCES || !self.admits(environment.contexts) {
+        if depth > MAX_REFERENCES || !self.spend(1) || !self.admits(environment.contexts) {
             return;
         }
         if let Some(named) = reference(&self.named.environments, environment.name.as_deref(), environment) {
@@ -152,33 +174,30 @@ impl<'a> Evaluator<'a> {
         }
         for variable in &environment.variables {
             let value = match &variable.value {
-                VariableValue::Text(text) => self.expand(text).map(|source| Value {
+                VariableValue::Text(text) => self.expand(text).ok().map(|source| Value {
                     source,
                     portable: self.expand_portable(text).unwrap_or_else(|_| text.clone()),
                     is_data: false,
                 }),
-                VariableValue::Script(call) => self
-                    .string_content(call)
-                    .map(|source| Value { portable: source.clone(), source, is_data: true })
-                    .ok_or_else(|| call.text(1).to_owned()),
-                VariableValue::Objects(sets) => self
-                    .first_object(sets)
-                    .map(|source| Value { portable: source.clone(), source, is_data: true })
-                    .ok_or_else(|| "its objectSet is empty".to_owned()),
+                VariableValue::Script(call) => self.string_content(call).map(|source| Value {
+                    portable: source.clone(),
+                    source,
+                    is_data: true,
+                }),
+                VariableValue::Objects(sets) => self.first_object(sets).map(|source| Value {
+                    portable: source.clone(),
+                    source,
+                    is_data: true,
+                }),
             };
-            match value {
-                Ok(value) => {
-                    if variable.remap {
-                        self.remaps.push((variable.name.clone(), value.source.clone()));
-                    }
-                    if let Some(scope) = self.scopes.last_mut() {
-                        scope.insert(variable.name.clone(), value);
-                    }
-                }
-                Err(what) => {
-                    let reason = format!("The variable %{}% stays without a value ({what}).", variable.name);
-                    self.omit(&variable.place, reason);
-                }
+            // Without a value it stays undefined: of a program that is not installed most do. A pattern that needs it
+            // says so.
+            let Some(value) = value else { continue };
+            if variable.remap {
+                self.remaps.push((variable.name.clone(), value.source.clone()));
+            }
+            if let Some(scope) = self.scopes.last_mut() {
+                scope.insert(variable.name.clone(), value);
             }
         }
     }
@@ -220,7 +239,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn conditions(&self, group: &Conditions, depth: usize) -> bool {
-        if depth > MAX_REFERENCES {
+        if depth > MAX_REFERENCES || !self.spend(1) {
             return false;
         }
         if let Some(named) = reference(&self.named.conditions, group.name.as_deref(), group) {
@@ -238,7 +257,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn condition(&self, condition: &Condition) -> bool {
-        self.holds(&condition.call) != condition.negated
+        self.spend(1) && self.holds(&condition.call) != condition.negated
     }
 
     fn holds(&self, call: &Call) -> bool {
@@ -435,8 +454,9 @@ impl<'a> Evaluator<'a> {
         let mut visited = 0_usize;
         while let Some((node, depth)) = open.pop() {
             let Some((children, leaves)) = self.list(pattern.kind(), &node) else { continue };
-            visited = visited.saturating_add(children.len()).saturating_add(leaves.len()).saturating_add(1);
-            if visited > MAX_VISITED || depth > MAX_DEPTH {
+            let size = children.len().saturating_add(leaves.len()).saturating_add(1);
+            visited = visited.saturating_add(size);
+            if visited > MAX_VISITED || depth > MAX_DEPTH || !self.spend(size) {
                 break;
             }
             let folded = fold_text(&node);

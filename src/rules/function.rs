@@ -96,7 +96,7 @@ static FUNCTIONS: &[Function] = functions! {
     IgnoreIrrelevantLinks [Filter] 0..0 Deferred;
     AnswerNo [Filter] 0..0 Runs;
     NeverRestore [Filter] 0..0 Deferred;
-    CompareStringContent [Filter] 1..2 Runs;
+    CompareStringContent [Filter] 1..2 Unsupported;
     SameRegContent [Filter] 0..4 Unsupported;
     FileProperties [Filter] 3..3 Runs;
 

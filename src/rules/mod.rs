@@ -18,6 +18,7 @@
 
 mod builtin;
 mod compile;
+mod config;
 mod decide;
 mod diagnostic;
 mod evaluate;
@@ -27,10 +28,13 @@ mod matcher;
 mod model;
 mod parse;
 mod pattern;
+mod properties;
+mod report;
 mod scripts;
 mod xml;
 
 pub use builtin::builtin;
+pub use config::{ChangeGroup, Config, Offline};
 pub use decide::{
     Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Effects, Omission, Rule, WalkRoot,
 };
@@ -39,4 +43,6 @@ pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, Reg
 pub use function::{Call, Support};
 pub use model::{RuleKind, RuleSet};
 pub use pattern::{ObjectKind, Pattern};
+pub use properties::FileProperties;
+pub use report::{Construct, FileReport};
 pub use xml::decode;

@@ -9,6 +9,7 @@ use super::{
     diagnostic::{Diagnostic, Place},
     function::Call,
     pattern::ObjectKind,
+    report::Construct,
 };
 
 /// Rule files, read and free of errors.
@@ -29,6 +30,10 @@ pub(super) struct RuleFile {
     pub(super) urlid: String,
     pub(super) named: NamedElements,
     pub(super) components: Vec<Component>,
+    /// How many of its constructs run when the plan is made.
+    pub(super) runs: usize,
+    /// Those that do not.
+    pub(super) constructs: Vec<Construct>,
 }
 
 /// Children of `<namedElements>`, by name in lower case.
@@ -125,7 +130,6 @@ pub(super) struct Variable {
     pub(super) name: String,
     pub(super) remap: bool,
     pub(super) value: VariableValue,
-    pub(super) place: Place,
 }
 
 #[derive(Debug)]

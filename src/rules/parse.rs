@@ -5,14 +5,17 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    config::Config,
     diagnostic::{Diagnostic, Severity, Source},
-    function::{Call, Use, parse_call},
+    function::{Call, Support, Use, parse_call},
     model::{
         AddObjects, Bytes, Component, Condition, Conditions, Contexts, Detect, Detection, Detects,
         Environment, NamedElements, Object, ObjectItem, ObjectSet, Processing, Role, RuleElement, RuleFile,
         RuleItem, RuleKind, RuleSet, Rules, Variable, VariableValue,
     },
     pattern::{ObjectKind, Pattern},
+    properties::PropertyTest,
+    report::Construct,
     xml::{self, Element},
 };
 
@@ -172,24 +175,15 @@ impl Parser<'_> {
                 });
             }
             for child in migration.children("machineSpecific") {
-                self.warn(
-                    child.offset,
-                    "`<machineSpecific>` is passed over: such state does not leave its machine.",
-                );
+                let note = "Such state does not leave its machine.";
+                self.account(Support::Unsupported, child.offset, "machineSpecific", note);
             }
         }
     }
 
     fn configuration(&mut self, root: &Element, turned_off: &mut Vec<String>) {
-        let mut open: Vec<&Element> = root.children.iter().collect();
-        while let Some(element) = open.pop() {
-            if element.is("component")
-                && element.value("migrate").is_some_and(|v| v.eq_ignore_ascii_case("no"))
-            {
-                turned_off.extend(element.value("displayname").map(str::to_lowercase));
-            }
-            open.extend(element.children.iter());
-        }
+        let config = Config::read(self.source, root, &mut self.findings);
+        turned_off.extend(config.turned_off.iter().map(|name| name.to_lowercase()));
     }
 
     fn named_elements(&mut self, element: &Element) {
@@ -320,11 +314,8 @@ impl Parser<'_> {
                 "component" => role.components.push(self.component(child)),
                 "supportedcomponents" => {}
                 "plugin" => {
-                    let file = child.value("file").unwrap_or_default();
-                    self.warn(
-                        child.offset,
-                        format!("The plug-in `{file}` is a DLL of Windows and cannot run here."),
-                    );
+                    let what = format!("plugin {}", child.value("file").unwrap_or_default());
+                    self.account(Support::Unsupported, child.offset, &what, "It is a DLL of Windows.");
                 }
                 // Seen in shipped MigApp.xml: a rule element directly in the role.
                 "destinationcleanup" | "include" | "exclude" | "merge" | "unconditionalexclude" => {
@@ -405,9 +396,20 @@ impl Parser<'_> {
         Some(Condition { negated, call })
     }
 
+    /// Counts a construct for the report.
+    fn account(&mut self, support: Support, offset: usize, what: &str, note: &'static str) {
+        if support == Support::Runs {
+            self.file.runs = self.file.runs.saturating_add(1);
+        } else {
+            let place = self.source.place(offset);
+            self.file.constructs.push(Construct { what: what.to_owned(), note, support, place });
+        }
+    }
+
     fn call(&mut self, text: &str, offset: usize, used_as: Use) -> Option<Call> {
         match parse_call(text, self.source.place(offset), used_as, &self.libraries) {
             Ok(call) => {
+                self.account(call.support, offset, &call.name, "");
                 self.check_arguments(&call, offset);
                 Some(call)
             }
@@ -440,6 +442,11 @@ impl Parser<'_> {
             if let Err(reason) = check_pattern(kind, location) {
                 self.error(offset, reason);
             }
+        }
+        if call.name == "FileProperties"
+            && let Err(reason) = PropertyTest::read(call)
+        {
+            self.error(offset, reason);
         }
         if matches!(call.name.as_str(), "GenerateDrivePatterns" | "GenerateUserPatterns") {
             let (kind, index) = match call.name.as_str() {
@@ -480,8 +487,7 @@ impl Parser<'_> {
             self.error(element.offset, "A variable holds a `<text>`, a `<script>` or an `<objectSet>`.");
             return None;
         };
-        let place = self.source.place(element.offset);
-        Some(Variable { name: name.to_ascii_uppercase(), remap, value, place })
+        Some(Variable { name: name.to_ascii_uppercase(), remap, value })
     }
 
     fn rules(&mut self, element: &Element) -> Rules {
@@ -519,7 +525,8 @@ impl Parser<'_> {
                 rules.items.push(RuleItem::Processing(self.processing(child)));
             }
             "windowsobjects" => {
-                self.warn(child.offset, "`<windowsObjects>` is internal to USMT and has no effect.");
+                let note = "It is internal to USMT.";
+                self.account(Support::Unsupported, child.offset, "windowsObjects", note);
             }
             _ => self.unexpected(child, "rules"),
         }
@@ -536,6 +543,12 @@ impl Parser<'_> {
             RuleKind::ContentModify => ("script", Use::ContentModify, true),
             RuleKind::IncludeAttributes | RuleKind::ExcludeAttributes => ("attributes", Use::Filter, true),
         };
+        if matches!(
+            kind,
+            RuleKind::DestinationCleanup | RuleKind::IncludeAttributes | RuleKind::ExcludeAttributes
+        ) {
+            self.account(Support::Deferred, element.offset, kind.element(), "");
+        }
         let is_attributes = matches!(kind, RuleKind::IncludeAttributes | RuleKind::ExcludeAttributes);
         let (mut call, mut security, mut time_fields) = (None, false, false);
         match element.attribute(attribute) {
@@ -636,11 +649,18 @@ impl Parser<'_> {
             self.error(element.text_offset, reason);
             return;
         }
+        if object == ObjectKind::Ini {
+            let note = "INI entries are not carried one by one; a rule that takes the file carries it.";
+            self.account(Support::Unsupported, element.text_offset, "pattern type=\"Ini\"", note);
+        } else {
+            self.account(Support::Runs, element.text_offset, "pattern", "");
+        }
         let place = self.source.place(element.text_offset);
         items.push(ObjectItem::Pattern { kind: object, text: element.text.clone(), place });
     }
 
     fn add_objects(&mut self, element: &Element) -> AddObjects {
+        self.account(Support::Deferred, element.offset, "addObjects", "");
         self.only(element, &["condition", "conditions", "object", "script"]);
         AddObjects {
             conditions: self.bare_conditions(element),
@@ -697,6 +717,9 @@ impl Parser<'_> {
         let when = element.value("when").unwrap_or_default().to_ascii_lowercase();
         if !WHEN.contains(&when.as_str()) {
             self.warn(element.offset, format!("`when` is one of {}; this never runs.", WHEN.join(", ")));
+        }
+        if element.is("externalProcess") {
+            self.account(Support::Deferred, element.offset, "externalProcess", "");
         }
         Processing {
             when,

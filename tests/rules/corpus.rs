@@ -12,6 +12,11 @@ fn corpus(folder: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Line of the first finding, or none.
 fn check(name: &str, bytes: &[u8]) -> Option<(u32, String)> {
     let first = |finding: &coldstate::rules::Diagnostic| (finding.place.line, finding.to_string());
@@ -25,10 +30,9 @@ fn check(name: &str, bytes: &[u8]) -> Option<(u32, String)> {
 }
 
 #[test]
-#[allow(clippy::print_stderr)]
 fn every_real_file_is_accepted_or_diagnosed_where_it_breaks() {
     let Some(folder) = corpus("xml") else {
-        eprintln!("skipped: the corpus is absent");
+        say("skipped: the corpus is absent");
         return;
     };
     // The malformed rule files of the corpus, and the line of each; the fifth is an Offline.xml.
@@ -56,10 +60,9 @@ fn every_real_file_is_accepted_or_diagnosed_where_it_breaks() {
 }
 
 #[test]
-#[allow(clippy::print_stderr)]
 fn every_real_manifest_is_accepted() {
     let Some(folder) = corpus("manifests") else {
-        eprintln!("skipped: the corpus is absent");
+        say("skipped: the corpus is absent");
         return;
     };
     let mut wrong = Vec::new();
@@ -69,4 +72,66 @@ fn every_real_manifest_is_accepted() {
         wrong.extend(check(&name, &fs_err::read(&path).unwrap()).map(|(_, text)| text));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The shipped rules work on an installation: detection, variables, patterns, decisions.
+#[test]
+fn the_shipped_rules_find_what_is_installed() {
+    use coldstate::{
+        nt::{NtString, WinPath},
+        rules::Context,
+    };
+
+    use super::facts::Literals;
+
+    let Some(folder) = corpus("xml") else {
+        say("skipped: the corpus is absent");
+        return;
+    };
+    let text = |name: &str| {
+        let name = format!("BellTechlogix__USMT__USMT__USMT__amd64__{name}");
+        (name.clone(), decode(&name, &fs_err::read(folder.join(&name)).unwrap()).unwrap())
+    };
+    let set = RuleSet::parse(&[text("MigApp.xml"), text("MigUser.xml"), text("MigDocs.xml")]).unwrap();
+    let wow = r"HKLM\SOFTWARE\Wow6432Node";
+    let facts = Literals::new(Context::User)
+        .text(
+            &format!(r"{wow}\Microsoft\Office\14.0\Outlook\InstallRoot"),
+            "Path",
+            r"C:\Program Files (x86)\Microsoft Office\Office14\",
+        )
+        .text(
+            &format!(r"{wow}\Microsoft\Office\14.0\Common\InstallRoot"),
+            "Path",
+            r"C:\Program Files (x86)\Microsoft Office\Office14\",
+        )
+        .version(r"C:\Program Files (x86)\Microsoft Office\Office14\OUTLOOK.EXE", "14.0.7015.1000")
+        .text(r"HKCU\Software\Microsoft\Office\14.0\Outlook", "x", "y")
+        .file(r"C:\Users\bob\Desktop\a.txt")
+        .file(r"C:\Users\bob\project\a.txt")
+        .file(r"D:\Papers\a.txt")
+        .file(r"C:\Users\bob\AppData\Roaming\Microsoft\Signatures\work.htm");
+    let rules = set.compile_one(&facts);
+    let detected: Vec<&str> = rules.detected().iter().map(|name| &**name).collect();
+    for name in ["Microsoft Office Outlook 2010", "My Documents", "Desktop", "MigDocUser"] {
+        assert!(detected.contains(&name), "{name} is not among {detected:?}");
+    }
+    for name in ["Microsoft Office Outlook 2007", "Lotus Notes", "Google Chrome"] {
+        assert!(!detected.contains(&name), "{name} is not installed");
+    }
+    for (path, taken) in [
+        (r"C:\Users\bob\Desktop\a.txt", true),
+        (r"C:\Users\bob\project\a.txt", true),
+        (r"D:\Papers\deep\a.txt", true),
+        (r"C:\Users\bob\AppData\Roaming\Microsoft\Signatures\work.htm", true),
+        (r"C:\Users\bob\AppData\Roaming\Lotus\x", false),
+        (r"C:\Windows\a.txt", false),
+    ] {
+        let decision = rules.decide_file(path.chars().next().unwrap(), &WinPath::parse(path));
+        assert_eq!(decision.is_take(), taken, "{path} by {:?}", decision.rule);
+    }
+    let outlook = NtString::from(r"HKCU\Software\Microsoft\Office\14.0\Outlook\Options");
+    assert!(rules.decide_registry(&outlook, &NtString::from("x")).is_take());
+    let other = NtString::from(r"HKCU\Software\Microsoft\Office\11.0\Outlook\Options");
+    assert!(!rules.decide_registry(&other, &NtString::from("x")).is_take());
 }
