@@ -6,6 +6,8 @@ mod architecture;
 mod hive;
 /// Personalities come back whole in a folder and on a volume, and nothing is written outside.
 mod inject;
+/// The commands of README.md work.
+mod readme;
 /// Rule files: what they mean, what is wrong with them, and that the real ones are read.
 mod rules;
 /// The datastore keeps what it is given, whatever happens to it.
