@@ -46,6 +46,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             size: 1 << 34,
             serial: "0123456789ABCDEF".into(),
             label: "System".into(),
+            obstacles: Vec::new(),
         },
         rules: Vec::new(),
         started: FileTime(started),
