@@ -25,6 +25,18 @@ use crate::nt::{NtString, SecurityDescriptor};
 
 /// `KEY_VOLATILE` and `KEY_HIVE_EXIT`: set in memory only.
 const MEMORY_FLAGS: u16 = 0x0003;
+// Findings that make an edit dangerous: what it frees could be another's.
+const NO_CELL: &str = "a reference leads to no allocated cell";
+const SEVERAL_OWNERS: &str = "a cell has several owners";
+const NO_KEY: &str = "a list of subkeys leads to no key of this parent";
+const NO_VALUE: &str = "a list of values leads to no value";
+const NO_SEGMENTS: &str = "a large value has no list of its segments";
+const NO_LIST: &str = "a list of subkeys is not one";
+const BROKEN_RING: &str = "the ring of security cells is broken";
+const WRONG_USERS: &str = "a security cell counts other users than it has";
+const NOT_IN_RING: &str = "a security cell is not in the ring";
+const DANGEROUS: [&str; 9] =
+    [NO_CELL, SEVERAL_OWNERS, NO_KEY, NO_VALUE, NO_SEGMENTS, NO_LIST, BROKEN_RING, WRONG_USERS, NOT_IN_RING];
 /// Longest name of a key on disk.
 const MAX_NAME: usize = 256;
 
@@ -57,6 +69,11 @@ impl Check {
     /// The invariants that are broken here more often than in `before`.
     pub fn worse_than(&self, before: &Self) -> Vec<&'static str> {
         self.findings.keys().copied().filter(|what| self.count(what) > before.count(what)).collect()
+    }
+
+    /// A finding because of which an edit could free cells that are in use.
+    pub(super) fn forbids_edits(&self) -> Option<&'static str> {
+        DANGEROUS.into_iter().find(|what| self.findings.contains_key(what))
     }
 
     fn count(&self, what: &str) -> u32 {
@@ -103,14 +120,14 @@ impl<'a> Checker<'a> {
     /// The content of a cell that has one owner, the caller.
     fn own(&mut self, index: CellIndex) -> Option<&'a [u8]> {
         let Ok(cell) = self.hive.bins.cell(index) else {
-            self.found("a reference leads to no allocated cell", index);
+            self.found(NO_CELL, index);
             return None;
         };
         let at = index.at() / CELL_ALIGN;
         if let Some(word) = self.owned.get_mut(at / 64) {
             let bit = 1_u64 << (at % 64);
             if *word & bit != 0 {
-                self.found("a cell has several owners", index);
+                self.found(SEVERAL_OWNERS, index);
             } else {
                 *word |= bit;
             }
@@ -208,7 +225,7 @@ impl<'a> Checker<'a> {
                     continue;
                 }
                 Err(_) => {
-                    self.found("a list of subkeys leads to no key of this parent", index);
+                    self.found(NO_KEY, index);
                     continue;
                 }
             };
@@ -256,7 +273,7 @@ impl<'a> Checker<'a> {
                 self.own(index);
             }
             let Ok(leaf) = subkey_list::leaf(&self.hive.bins, index) else {
-                self.found("a list of subkeys is not one", index);
+                self.found(NO_LIST, index);
                 continue;
             };
             if leaf.kind == LeafKind::Hash && self.hive.base.minor <= 3 {
@@ -282,7 +299,7 @@ impl<'a> Checker<'a> {
         for index in indexes {
             self.own(index);
             let Ok(value) = Value::new(self.hive, index) else {
-                self.found("a list of values leads to no value", index);
+                self.found(NO_VALUE, index);
                 continue;
             };
             self.check.values = self.check.values.saturating_add(1);
@@ -313,7 +330,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let Ok((list, segments)) = big_data::segments(&self.hive.bins, data, len) else {
-            self.found("a large value has no list of its segments", data);
+            self.found(NO_SEGMENTS, data);
             return;
         };
         self.own(list);
@@ -335,7 +352,7 @@ impl<'a> Checker<'a> {
         let mut next = first.some();
         while let Some(index) = next.filter(|index| seen.insert(*index)) {
             let Ok(security) = self.hive.key_security(index) else {
-                self.found("the ring of security cells is broken", index);
+                self.found(BROKEN_RING, index);
                 break;
             };
             self.own(index);
@@ -344,7 +361,7 @@ impl<'a> Checker<'a> {
                 self.found("the ring of security cells does not lead back", index);
             }
             if security.reference_count != users.remove(&index).unwrap_or_default() {
-                self.found("a security cell counts other users than it has", index);
+                self.found(WRONG_USERS, index);
             }
             if SecurityDescriptor::parse(security.descriptor).is_err() {
                 self.found("a security cell holds no security descriptor", index);
@@ -355,7 +372,7 @@ impl<'a> Checker<'a> {
             self.found("the ring of security cells does not return to its start", first);
         }
         for index in users.into_keys() {
-            self.found("a security cell is not in the ring", index);
+            self.found(NOT_IN_RING, index);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Editing: create, set and delete keys and values.
 //!
 //! An edit checks its limits and reads all it needs, then allocates, then links: when it fails, the hive is as it was.
-//! The first edit gives both sequence numbers a new value and the checksum that fits, so the bytes are a clean hive
-//! after every edit, and logs of the time before cannot apply to it.
+//! The first edit checks the whole hive, since freeing a cell is safe only where each has one owner. It also gives both
+//! sequence numbers a new value and the checksum that fits, so the bytes are a clean hive after every edit, and logs of
+//! the time before cannot apply to it.
 
 use super::{
     CellIndex, Hive, HiveError, Key, KeyId, KeyPath, Recovery, ValueType,
@@ -490,6 +491,9 @@ impl Hive {
             return Err(HiveError::Refused {
                 why: "its last write was not finished, and no log finishes it",
             });
+        }
+        if let Some(why) = self.check().forbids_edits() {
+            return Err(HiveError::Refused { why });
         }
         self.bins.index_free_cells();
         let sequence = self.base.primary_sequence.wrapping_add(1);

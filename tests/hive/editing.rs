@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use coldstate::{
     hive::{KeyId, KeyPath, ValueType},
-    nt::{FileTime, NtString, SecurityDescriptor, Sid},
+    nt::NtString,
 };
 
 use super::*;
@@ -257,27 +257,11 @@ fn without_end_of_large(line: &str) -> String {
     line[..end].to_owned()
 }
 
-fn descriptor_for(user: &Sid) -> SecurityDescriptor {
-    // Owner and group SYSTEM; full access for the user, inherited by keys below.
-    let system: Sid = "S-1-5-18".parse().unwrap();
-    let ace_body = [&0x000F_003F_u32.to_le_bytes()[..], &user.to_bytes()].concat();
-    let ace = [&[0, 2, (ace_body.len() + 4) as u8, 0][..], &ace_body].concat();
-    let acl = [&[2, 0, (ace.len() + 8) as u8, 0, 1, 0, 0, 0][..], &ace].concat();
-    let mut bytes = vec![1, 0, 4, 0x80];
-    let owner_len = system.to_bytes().len() as u32;
-    for offset in [20, 20 + owner_len, 0, 20 + 2 * owner_len] {
-        bytes.extend(offset.to_le_bytes());
-    }
-    bytes.extend([system.to_bytes(), system.to_bytes(), acl].concat());
-    SecurityDescriptor::parse(&bytes).unwrap()
-}
-
 /// Every version: thousands of subkeys and values in one key, added in one order and removed in another.
 #[test]
 fn a_created_hive_holds_many_keys_in_every_version() {
-    let user: Sid = "S-1-5-21-1-2-3-1001".parse().unwrap();
     for minor in 3..=6 {
-        let mut hive = Hive::create(minor, "ROOT", &descriptor_for(&user), FileTime(1 << 56)).unwrap();
+        let mut hive = empty(minor);
         let key = hive.create_key(r"Software\Many").unwrap();
         let mut random = Random(7);
         for _ in 0..4000 {
@@ -351,8 +335,7 @@ fn a_replaced_sid_is_in_no_descriptor_any_more() {
 
 #[test]
 fn limits_are_refused_and_leave_the_hive_as_it_was() {
-    let user: Sid = "S-1-5-21-1-2-3-1001".parse().unwrap();
-    let mut hive = Hive::create(3, "ROOT", &descriptor_for(&user), FileTime(1)).unwrap();
+    let mut hive = empty(3);
     let key = hive.create_key("a").unwrap();
     let before = hive.to_bytes();
     let long = "n".repeat(256);

@@ -5,15 +5,24 @@
 mod reading;
 /// Random edits against a plain model.
 mod editing;
+/// Hostile bytes: never a panic, never an endless walk.
+mod hostile;
+/// Text forms, differences, deleted keys, and the way to disk.
+mod forms;
 /// Replayed logs give what Windows made of them.
 mod replay;
+/// Speed on a large hive, on demand.
+mod speed;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-use coldstate::hive::{Hive, Key, Recovery, Strictness};
+use coldstate::{
+    hive::{Hive, Key, Recovery, Strictness},
+    nt::{FileTime, SecurityDescriptor, Sid},
+};
 
 /// The folder of real hives; `None`, after saying so, where it is absent.
 fn corpus() -> Option<PathBuf> {
@@ -67,6 +76,27 @@ fn primaries() -> Vec<(String, Vec<u8>)> {
 
 fn open(bytes: &[u8]) -> Hive {
     Hive::open(bytes.to_vec(), &[], Strictness::Lenient).unwrap()
+}
+
+/// Owner and group SYSTEM; full access for one user.
+fn descriptor_for(user: &Sid) -> SecurityDescriptor {
+    let system: Sid = "S-1-5-18".parse().unwrap();
+    let ace_body = [&0x000F_003F_u32.to_le_bytes()[..], &user.to_bytes()].concat();
+    let ace = [&[0, 2, (ace_body.len() + 4) as u8, 0][..], &ace_body].concat();
+    let acl = [&[2, 0, (ace.len() + 8) as u8, 0, 1, 0, 0, 0][..], &ace].concat();
+    let mut bytes = vec![1, 0, 4, 0x80];
+    let owner_len = system.to_bytes().len() as u32;
+    for offset in [20, 20 + owner_len, 0, 20 + 2 * owner_len] {
+        bytes.extend(offset.to_le_bytes());
+    }
+    bytes.extend([system.to_bytes(), system.to_bytes(), acl].concat());
+    SecurityDescriptor::parse(&bytes).unwrap()
+}
+
+/// An empty hive of a version.
+fn empty(minor: u32) -> Hive {
+    let user = "S-1-5-21-1-2-3-1001".parse().unwrap();
+    Hive::create(minor, "ROOT", &descriptor_for(&user), FileTime(1 << 56)).unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {
