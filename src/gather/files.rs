@@ -81,7 +81,7 @@ impl Taking<'_> {
             reference: u64::from(file.record),
             security,
             streams,
-            reparse: (file.reparse_point).map(|point| Reparse { tag: point.tag, data: HexBytes(point.data) }),
+            reparse: file.reparse_point.and_then(|point| Reparse::from_bytes(&point.data)),
             extended_attributes: file.ea.map(HexBytes),
             object_id: file.object_id.map(|id| HexBytes(id.0.into())),
             efs: file.efs.map(HexBytes),

@@ -296,6 +296,28 @@ impl fmt::Debug for Hash {
     }
 }
 
+impl Reparse {
+    /// Bytes of the header: tag (u32), length (u16), two unused bytes.
+    const HEADER: usize = 8;
+    /// Set in the tags that are Microsoft's; data of the others begin with a GUID, which their length does not count.
+    const IS_MICROSOFT: u32 = 0x8000_0000;
+
+    /// Splits a whole value; none when it is too short to be one.
+    ///
+    /// Reference: \[MS-FSCC\] 2.1.2.2 `REPARSE_DATA_BUFFER`, 2.1.2.3 `REPARSE_GUID_DATA_BUFFER`.
+    pub fn from_bytes(value: &[u8]) -> Option<Self> {
+        let tag = value.first_chunk().map(|tag| u32::from_le_bytes(*tag))?;
+        Some(Self { tag, data: HexBytes(value.get(Self::HEADER..)?.into()) })
+    }
+
+    /// The whole value, as file systems take it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let guid = if self.tag & Self::IS_MICROSOFT == 0 { 16 } else { 0 };
+        let len = u16::try_from(self.data.0.len().saturating_sub(guid)).unwrap_or(u16::MAX);
+        [&self.tag.to_le_bytes()[..], &len.to_le_bytes(), &[0, 0], &self.data.0].concat()
+    }
+}
+
 impl FileItem {
     /// The path that stands for the item in lists: its first name.
     pub fn path(&self) -> WinPath {

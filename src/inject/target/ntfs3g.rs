@@ -254,9 +254,7 @@ impl Target for Ntfs3g {
             }
         }
         if let Some(reparse) = &metadata.reparse {
-            let len = u16::try_from(reparse.data.0.len()).unwrap_or(u16::MAX);
-            let header = [&reparse.tag.to_le_bytes()[..], &len.to_le_bytes(), &[0, 0]].concat();
-            set("making a reparse point of", REPARSE, &[&header, &*reparse.data.0].concat());
+            set("making a reparse point of", REPARSE, &reparse.to_bytes());
         }
         first_error
     }

@@ -327,9 +327,7 @@ impl Target for Win32 {
             keep("setting the compression of", files::control(&file, FSCTL_SET_COMPRESSION, format));
         }
         if let Some(reparse) = &metadata.reparse {
-            let len = u16::try_from(reparse.data.0.len()).unwrap_or(u16::MAX);
-            let header = [&reparse.tag.to_le_bytes()[..], &len.to_le_bytes(), &[0, 0]].concat();
-            let data = [&header, &*reparse.data.0].concat();
+            let data = reparse.to_bytes();
             keep("making a reparse point of", files::control(&file, FSCTL_SET_REPARSE_POINT, &data));
         }
         if let Some(security) = metadata.security.as_ref().filter(|_| self.has(Feature::SecurityDescriptors))
