@@ -2,6 +2,8 @@
 
 /// The import rules of `src/README.md` hold.
 mod architecture;
+/// Everything of a file is taken, and what is not is accounted for.
+mod gather;
 /// Hives read as others read them, survive edits, and replay their logs as Windows does.
 mod hive;
 /// Personalities come back whole in a folder and on a volume, and nothing is written outside.

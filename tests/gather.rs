@@ -1,0 +1,282 @@
+//! What is taken of a volume: everything NTFS keeps of a file, in disk order, with an account of what was not.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    sync::{Arc, Mutex},
+};
+
+use coldstate::{
+    gather::{
+        self, ByteRange, ChunkRef, Content, FileItem, Hash, Item, OldFacts, OldWindows, Plan, PutError, Sink,
+    },
+    nt::{NtString, WinPath},
+    ntfs::{Index, Ntfs, StreamKind},
+    record::{Outcome, Record},
+    rules::{self, Facts, RuleSet},
+    volume::{Disk, ReadAt, ReadError, Volume},
+    windows::{self, Installation, Profile},
+};
+
+use crate::support::image;
+
+/// A source on which some bytes cannot be read, as on a failing disk.
+struct Failing {
+    bytes: Vec<u8>,
+    bad: Mutex<Vec<std::ops::Range<u64>>>,
+}
+
+impl ReadAt for Failing {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        let end = offset + buf.len() as u64;
+        if self.bad.lock().unwrap().iter().any(|bad| bad.start < end && offset < bad.end) {
+            let source = io::Error::other("unrecoverable read error");
+            return Err(ReadError::Device { offset, len: buf.len() as u64, source });
+        }
+        self.bytes.read_exact_at(offset, buf)
+    }
+}
+
+/// A sink in memory.
+#[derive(Default)]
+struct Memory {
+    contents: Mutex<BTreeMap<Hash, Vec<u8>>>,
+    items: Mutex<Vec<Item>>,
+}
+
+impl Sink for Memory {
+    fn put(&self, data: &mut dyn Read) -> Result<Content, PutError> {
+        let mut bytes = Vec::new();
+        data.read_to_end(&mut bytes).map_err(PutError::Read)?;
+        let hash = Hash::of(&bytes);
+        let len = u32::try_from(bytes.len()).unwrap();
+        self.contents.lock().unwrap().insert(hash, bytes);
+        Ok(Content { size: u64::from(len), hash, chunks: vec![ChunkRef { id: hash, len }] })
+    }
+
+    fn item(&self, item: &Item) -> Result<(), PutError> {
+        self.items.lock().unwrap().push(item.clone());
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn file(&self, path: &str) -> FileItem {
+        let path = WinPath::parse(path);
+        let items = self.items.lock().unwrap();
+        let files = items.iter().filter_map(|item| match item {
+            Item::File(file) => Some(file),
+            _ => None,
+        });
+        let found = files.filter(|file| file.names.iter().any(|name| name.path == path)).cloned().next();
+        found.unwrap_or_else(|| panic!("{path} was not taken"))
+    }
+
+    fn bytes(&self, content: &Content) -> Vec<u8> {
+        self.contents.lock().unwrap()[&content.hash].clone()
+    }
+}
+
+/// The sample volume, opened on a source whose sectors can be made to fail.
+struct Opened {
+    source: Arc<Failing>,
+    volume: Volume,
+    ntfs: Ntfs,
+    index: Index,
+    installation: Installation,
+}
+
+fn open_sample() -> Option<Opened> {
+    let bytes = fs_err::read(image("sample")?).unwrap();
+    let source = Arc::new(Failing { bytes, bad: Mutex::default() });
+    let disk = Disk::new(Arc::clone(&source) as Arc<dyn ReadAt>, "sample").unwrap();
+    let volume = disk.volumes().remove(0);
+    let ntfs = Ntfs::open(&volume).unwrap();
+    let index = ntfs.scan(&volume, &|_| {}).unwrap();
+    let installation = windows::installations(&volume, &ntfs, &index).remove(0);
+    Some(Opened { source, volume, ntfs, index, installation })
+}
+
+impl Opened {
+    fn old(&self) -> OldWindows<'_> {
+        OldWindows {
+            volume: &self.volume,
+            ntfs: &self.ntfs,
+            index: &self.index,
+            installation: &self.installation,
+        }
+    }
+
+    fn anna(&self) -> &Profile {
+        self.installation.profiles.iter().find(|profile| profile.name == "anna").unwrap()
+    }
+
+    /// Plans and takes anna's personality by the given rules, or the built-in ones.
+    fn take(&self, rules: &[(&str, &str)]) -> (Plan, Memory, Record) {
+        let builtin = rules::builtin();
+        let set = RuleSet::parse(if rules.is_empty() { &builtin } else { rules }).unwrap();
+        let machine = OldFacts::new(self.old(), None);
+        let facts = OldFacts::new(self.old(), Some(self.anna()));
+        let (_, users) = set.compile(&machine, &[&facts as &dyn Facts]);
+        let plan = gather::plan(&self.old(), &users[0], self.anna().folder.as_ref());
+        let (sink, record) = (Memory::default(), Record::default());
+        gather::gather_files(&self.old(), &plan, &sink, &record).unwrap();
+        gather::gather_registry(&facts, &users[0], &sink, &record).unwrap();
+        (plan, sink, record)
+    }
+}
+
+/// A file of anna's whose data lies in clusters, with the offset of its first byte on the volume.
+fn a_file_in_clusters(opened: &Opened, plan: &Plan) -> (WinPath, u64, u64) {
+    for planned in &plan.files {
+        let file = opened.ntfs.file(&opened.volume, planned.record).unwrap();
+        let Some(data) = file.data().filter(|data| data.kind == StreamKind::Plain && data.size > 20_000)
+        else {
+            continue;
+        };
+        if let ([run], Some(lcn)) = (data.runs(), data.first_lcn()) {
+            assert!(run.lcn.is_some());
+            return (planned.paths[0].clone(), lcn.0 * opened.ntfs.cluster_size(), data.size);
+        }
+    }
+    panic!("the sample has no file of more than 20,000 bytes in one piece");
+}
+
+#[test]
+fn an_unreadable_sector_costs_its_own_range_and_nothing_else() {
+    let Some(opened) = open_sample() else { return };
+    let (plan, whole, record) = opened.take(&[]);
+    assert_eq!(record.count(Outcome::Failed), 0);
+    let (path, offset, size) = a_file_in_clusters(&opened, &plan);
+    let before = whole.file(&path.to_string());
+    let all = whole.bytes(before.streams[0].content.as_ref().unwrap());
+
+    // One sector in the second cluster of the file.
+    opened.source.bad.lock().unwrap().push(offset + 4096 + 512..offset + 4096 + 1024);
+    let (_, sink, record) = opened.take(&[]);
+    let damaged = sink.file(&path.to_string());
+    let data = &damaged.streams[0];
+    assert_eq!(data.unreadable, [ByteRange { start: 4096, len: 4096 }]);
+    let (head, tail) = (ByteRange { start: 0, len: 4096 }, ByteRange { start: 8192, len: size - 8192 });
+    assert_eq!(data.ranges, Some(vec![head, tail]));
+    assert!(!data.sparse, "an unreadable range is no hole");
+    let kept = sink.bytes(data.content.as_ref().unwrap());
+    assert_eq!(kept, [&all[..4096], &all[8192..]].concat());
+    let notes = record.notes();
+    let note = notes.iter().find(|note| note.item == path.to_string()).unwrap();
+    assert_eq!(note.outcome, Outcome::Partial);
+    assert!(note.reason.contains("4096 of its"), "{}", note.reason);
+
+    // Every other file is as it was.
+    let files = |sink: &Memory| {
+        let items = sink.items.lock().unwrap();
+        items
+            .iter()
+            .filter(|item| matches!(item, Item::File(file) if file.path() != path))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files(&whole), files(&sink));
+}
+
+#[test]
+fn files_are_read_in_the_order_of_the_disk_and_folders_come_first() {
+    let Some(opened) = open_sample() else { return };
+    let (plan, sink, _) = opened.take(&[]);
+    let items = sink.items.lock().unwrap();
+    let files: Vec<&FileItem> =
+        items.iter().filter_map(|item| if let Item::File(file) = item { Some(file) } else { None }).collect();
+    let first_file = files.iter().position(|file| !file.directory).unwrap();
+    assert!(files[first_file..].iter().all(|file| !file.directory), "folders come first");
+    let depths: Vec<WinPath> = files[..first_file].iter().map(|folder| folder.path()).collect();
+    for (at, folder) in depths.iter().enumerate() {
+        let parent = folder.parent().unwrap();
+        assert!(parent.is_root() || depths[..at].contains(&parent), "{folder} comes before its parent");
+    }
+    assert!(plan.files.is_sorted_by_key(|file| file.first_lcn));
+}
+
+#[test]
+fn hard_links_are_one_item_and_holes_are_not_read() {
+    let Some(opened) = open_sample() else { return };
+    let (plan, sink, _) = opened.take(&[]);
+    let linked = plan.files.iter().find(|file| file.paths.len() > 1).expect("the sample has hard links");
+    let item = sink.file(&linked.paths[1].to_string());
+    assert_eq!(item.names.len(), linked.paths.len());
+    let sparse = plan.files.iter().find_map(|planned| {
+        let file = opened.ntfs.file(&opened.volume, planned.record).ok()?;
+        let data = file.data()?;
+        let in_clusters = data.kind == StreamKind::Plain && !data.runs().is_empty();
+        (in_clusters && data.allocated * 2 < data.size).then(|| planned.paths[0].clone())
+    });
+    let item = sink.file(&sparse.expect("the sample has a sparse file").to_string());
+    let data = &item.streams[0];
+    let ranges = data.ranges.clone().unwrap();
+    assert!(data.sparse && ranges.iter().map(|range| range.len).sum::<u64>() < data.size / 2);
+    assert_eq!(data.content.as_ref().unwrap().size, ranges.iter().map(|range| range.len).sum::<u64>());
+}
+
+#[test]
+fn every_file_of_the_profile_is_taken_or_left_out_by_a_rule() {
+    let Some(opened) = open_sample() else { return };
+    let (plan, _, _) = opened.take(&[]);
+    let profile = opened.anna().folder.clone().unwrap();
+    let mut missing = Vec::new();
+    let mut folders = vec![opened.index.find(&profile).unwrap()];
+    while let Some(folder) = folders.pop() {
+        for entry in opened.index.children(folder) {
+            if entry.is_directory {
+                folders.push(entry.record.number);
+                continue;
+            }
+            let path = opened.index.path(folder).unwrap().join(&entry.name);
+            let taken = plan.files.iter().any(|file| file.paths.contains(&path));
+            let left_out = plan.left_out.iter().filter(|left_out| path.starts_with(&left_out.path)).count();
+            if usize::from(taken) + left_out != 1 {
+                missing.push(path);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "in no account, or in two: {missing:?}");
+    let caches: u64 = plan.left_out.iter().map(|left_out| left_out.files).sum();
+    assert!(
+        caches > 0 && plan.left_out.iter().all(|left_out| left_out.rule.is_some() || left_out.files == 0)
+    );
+}
+
+#[test]
+fn rules_choose_files_and_values_by_the_users_own_folders() {
+    let Some(opened) = open_sample() else { return };
+    let rules = r#"<?xml version="1.0"?>
+<migration urlid="http://example.com/test">
+  <component type="Documents" context="User">
+    <displayName>Reports</displayName>
+    <role role="Data"><rules>
+      <include><objectSet>
+        <pattern type="File">%CSIDL_PERSONAL%\* [*.txt]</pattern>
+        <pattern type="Registry">HKCU\Control Panel\Desktop [Wallpaper]</pattern>
+      </objectSet></include>
+    </rules></role>
+  </component>
+</migration>"#;
+    let (plan, sink, _) = opened.take(&[("reports.xml", rules)]);
+    let documents = opened.anna().folder.clone().unwrap().join(&"Documents".into());
+    assert!(!plan.files.is_empty());
+    for file in &plan.files {
+        let path = &file.paths[0];
+        assert!(path.starts_with(&documents) && path.to_string().to_lowercase().ends_with(".txt"), "{path}");
+        assert!(file.rule.as_ref().unwrap().contains("reports.xml:"), "{:?}", file.rule);
+    }
+    let items = sink.items.lock().unwrap();
+    let keys: Vec<_> =
+        items.iter().filter_map(|item| if let Item::Key(key) = item { Some(key) } else { None }).collect();
+    assert_eq!(keys.len(), 1);
+    assert!(keys[0].key.eq_ignore_case(&NtString::from(r"HKCU\Control Panel\Desktop")));
+    let names: Vec<String> =
+        keys[0].values.iter().map(|value| value.name.to_string().to_lowercase()).collect();
+    assert_eq!(names, ["wallpaper"]);
+}
