@@ -16,10 +16,11 @@ use std::{
     ptr,
 };
 
+use windows_sys::Wdk::Storage::FileSystem::{FileShortNameInformation, NtSetInformationFile};
 use windows_sys::Win32::{
     Foundation::{
         ERROR_INSUFFICIENT_BUFFER, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, INVALID_HANDLE_VALUE,
-        LUID,
+        LUID, RtlNtStatusToDosError,
     },
     Security::{
         AdjustTokenPrivileges, DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION,
@@ -32,11 +33,10 @@ use windows_sys::Win32::{
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
         FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, FileBasicInfo, FindClose, FindFirstFileW,
         GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING,
-        READ_CONTROL, SetFileInformationByHandle, SetFileShortNameW, WIN32_FIND_DATAW, WRITE_DAC,
-        WRITE_OWNER,
+        READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
     System::{
-        IO::DeviceIoControl,
+        IO::{DeviceIoControl, IO_STATUS_BLOCK},
         SystemServices::ACCESS_SYSTEM_SECURITY,
         Threading::{GetCurrentProcess, OpenProcessToken},
     },
@@ -271,13 +271,37 @@ pub fn short_name(path: &Path) -> Option<Vec<u16>> {
 
 /// Gives a file or folder an 8.3 name.
 ///
+/// `SetFileShortNameW` does the same call and no more, but Wine ends a program that calls it.
+///
 /// # Errors
 /// As Windows says; for instance where the volume keeps no such names.
 #[allow(unsafe_code)]
 pub fn set_short_name(file: &File, name: &[u16]) -> io::Result<()> {
-    let name: Vec<u16> = name.iter().copied().chain([0]).collect();
-    // SAFETY: the handle is open and `name` ends with a NUL.
-    check(unsafe { SetFileShortNameW(file.as_raw_handle(), name.as_ptr()) })
+    // FILE_NAME_INFORMATION: the length in bytes, and the name without a NUL; as 32-bit units, to be aligned.
+    let len = u32::try_from(name.len() * 2).map_err(io::Error::other)?;
+    let mut information = vec![len];
+    information.extend(name.chunks(2).map(|pair| {
+        let [low, high] =
+            [pair.first(), pair.get(1)].map(|unit| u32::from(unit.copied().unwrap_or_default()));
+        low | high << 16
+    }));
+    let mut status_block = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open; `information` is readable for 4 bytes and the name, and the status block writable. The
+    // handle is not overlapped, so nothing is written after the call.
+    let status = unsafe {
+        NtSetInformationFile(
+            file.as_raw_handle(),
+            &raw mut status_block,
+            information.as_ptr().cast(),
+            len.saturating_add(4),
+            FileShortNameInformation,
+        )
+    };
+    match status {
+        0.. => Ok(()),
+        // SAFETY: turns one number into another.
+        _ => Err(io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())),
+    }
 }
 
 /// Bytes that can be written in a folder.
