@@ -163,11 +163,10 @@ fn compare(console: &Console, image: &str, store: &Path, target: &Path) -> Resul
             }
             for name in &file.names {
                 compared.files += 1;
-                let below: PathBuf = name.path.names().map(|name| name.to_string_lossy()).collect();
-                match fs_err::File::open(target.join(below)) {
-                    Err(_) => compared.under_no_such_name.push(name.path.clone()),
-                    Ok(new) if is_same(&opened, &file, &new) => compared.identical += 1,
-                    Ok(_) => compared.different.push(name.path.clone()),
+                match open_exactly(target, &name.path) {
+                    None => compared.under_no_such_name.push(name.path.clone()),
+                    Some(new) if is_same(&opened, &file, &new) => compared.identical += 1,
+                    Some(_) => compared.different.push(name.path.clone()),
                 }
             }
         }
@@ -176,6 +175,16 @@ fn compare(console: &Console, image: &str, store: &Path, target: &Path) -> Resul
         console.warn(format!("{path} differs from the old volume's"));
     }
     Ok(compared)
+}
+
+/// Opens the file of exactly this name: Windows itself would also find `NUL`, and `a.txt` under the name `A.TXT`.
+fn open_exactly(target: &Path, path: &WinPath) -> Option<fs_err::File> {
+    let below: PathBuf = path.names().map(|name| name.to_string_lossy()).collect();
+    let file = target.join(below);
+    let mut entries = fs_err::read_dir(file.parent()?).ok()?;
+    let is_there =
+        entries.any(|entry| entry.is_ok_and(|entry| Some(&*entry.file_name()) == file.file_name()));
+    if is_there { fs_err::File::open(file).ok() } else { None }
 }
 
 fn is_same(opened: &Opened, item: &FileItem, mut new: &fs_err::File) -> bool {
