@@ -7,3 +7,4 @@ mod facts;
 mod files;
 mod hostile;
 mod precedence;
+mod templates;

@@ -50,7 +50,13 @@ impl RuleSet {
                 number: &mut number,
             };
             for component in &file.components {
-                compiler.component(component, Contexts::BOTH);
+                let name = component.display_name.to_lowercase();
+                if self.only.as_ref().is_some_and(|only| !only.contains(&name)) {
+                    let reason = format!("The template leaves `{}` out.", component.display_name);
+                    compiler.evaluator.omit(&component.place, reason);
+                } else {
+                    compiler.component(component, Contexts::BOTH);
+                }
             }
             if compiler.evaluator.is_exhausted() {
                 let place = Place { file: Arc::clone(&file.name), line: 1, column: 1 };
@@ -111,8 +117,8 @@ impl<'a> Compiler<'a> {
         *self.number = self.number.saturating_add(1);
         let name = component.display_name.to_lowercase();
         if self.set.turned_off.contains(&name) {
-            self.evaluator
-                .omit(&component.place, format!("Config.xml turns `{}` off.", component.display_name));
+            let reason = format!("Config.xml or a template turns `{}` off.", component.display_name);
+            self.evaluator.omit(&component.place, reason);
             return;
         }
         if !self.evaluator.admits(contexts) {

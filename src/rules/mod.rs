@@ -31,6 +31,7 @@ mod pattern;
 mod properties;
 mod report;
 mod scripts;
+mod template;
 mod xml;
 
 pub use builtin::builtin;
@@ -45,4 +46,7 @@ pub use model::{RuleKind, RuleSet};
 pub use pattern::{ObjectKind, Pattern};
 pub use properties::FileProperties;
 pub use report::{Construct, FileReport};
+pub use template::{
+    AccountKind, Collision, Compression, LogLevel, TEMPLATE_SCHEMA, Template, Users as TemplateUsers,
+};
 pub use xml::decode;

@@ -18,6 +18,8 @@ pub struct RuleSet {
     pub(super) files: Vec<RuleFile>,
     /// Components that a Config.xml turns off, by display name in lower case.
     pub(super) turned_off: Vec<String>,
+    /// Only these components are on, by display name in lower case; none is all.
+    pub(super) only: Option<Vec<String>>,
     /// What is odd but accepted.
     pub(super) warnings: Vec<Diagnostic>,
 }

@@ -16,6 +16,7 @@ use super::{
     pattern::{ObjectKind, Pattern},
     properties::PropertyTest,
     report::Construct,
+    template::Template,
     xml::{self, Element},
 };
 
@@ -78,6 +79,17 @@ impl RuleSet {
     /// Turns off the components of these display names, in any context and file.
     pub fn turn_off<'a>(&mut self, display_names: impl IntoIterator<Item = &'a str>) {
         self.turned_off.extend(display_names.into_iter().map(str::to_lowercase));
+    }
+
+    /// Applies a template's choice of components. Returns the names it gives that no component has.
+    pub fn choose(&mut self, template: &Template) -> Vec<String> {
+        let known: Vec<String> = self.components().map(str::to_lowercase).collect();
+        self.turn_off(template.leave.iter().map(String::as_str));
+        if template.only_named {
+            self.only = Some(template.take.iter().map(|name| name.to_lowercase()).collect());
+        }
+        let named = template.take.iter().chain(&template.leave);
+        named.filter(|name| !known.contains(&name.to_lowercase())).cloned().collect()
     }
 
     /// Display names of all top-level components, in document order.

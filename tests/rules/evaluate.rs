@@ -412,7 +412,7 @@ fn config_turns_components_off_and_a_second_urlid_is_ignored() {
     let set = RuleSet::parse(&[("a.xml", file.as_str()), ("Config.xml", config)]).unwrap();
     let compiled = set.compile_one(&user());
     assert!(!takes(&compiled, r"C:\X\y"));
-    assert_eq!(compiled.omissions()[0].reason, "Config.xml turns `T` off.");
+    assert_eq!(compiled.omissions()[0].reason, "Config.xml or a template turns `T` off.");
     let set = RuleSet::parse(&[("a.xml", &file), ("b.xml", &file)]).unwrap();
     assert_eq!(set.components().count(), 1);
     assert!(set.warnings()[0].message.contains("a.xml"), "{:?}", set.warnings());
