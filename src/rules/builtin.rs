@@ -5,5 +5,6 @@ pub fn builtin() -> Vec<(&'static str, &'static str)> {
     vec![
         ("builtin/user-files.xml", include_str!("builtin/user-files.xml")),
         ("builtin/user-settings.xml", include_str!("builtin/user-settings.xml")),
+        ("builtin/machine-settings.xml", include_str!("builtin/machine-settings.xml")),
     ]
 }

@@ -322,6 +322,27 @@ impl CompiledRules {
         }
     }
 
+    /// All rules that speak of taking or leaving a file, the deciding one first, then the more specific before the less.
+    pub fn explain_file(&self, drive: char, path: &WinPath) -> Vec<&Rule> {
+        let (node, leaf) = folded_file(drive, path);
+        self.explain(&self.files, &node, leaf.as_deref())
+    }
+
+    /// The same for a registry value.
+    pub fn explain_registry(&self, key: &NtString, value: &NtString) -> Vec<&Rule> {
+        self.explain(&self.registry, &folded_key(key), Some(&folded_name(value)))
+    }
+
+    fn explain(&self, index: &Index, node: &[u16], leaf: Option<&[u16]>) -> Vec<&Rule> {
+        let mut found = Vec::new();
+        index.selection.find(node, leaf, &mut found);
+        let mut rules: Vec<&Rule> = found.iter().filter_map(|&number| self.rule(number)).collect();
+        rules.sort_by_key(|rule| std::cmp::Reverse(rank(rule)));
+        let deciding = self.decide(index, node, leaf, None).rule;
+        rules.sort_by_key(|rule| !deciding.is_some_and(|deciding| std::ptr::eq(deciding, *rule)));
+        rules
+    }
+
     fn effects(&self, index: &Index, node: &[u16], leaf: Option<&[u16]>) -> Effects<'_> {
         let mut found = Vec::new();
         index.effects.find(node, leaf, &mut found);

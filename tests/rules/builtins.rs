@@ -66,3 +66,32 @@ fn what_must_not_travel_does_not() {
     let roots: Vec<String> = rules.registry_patterns().into_iter().map(|root| root.key).collect();
     assert!(roots.contains(&r"HKCU\Software".to_owned()) && !roots.contains(&"HKCU".to_owned()), "{roots:?}");
 }
+
+#[test]
+fn an_explanation_names_the_deciding_rule_first() {
+    let rules = RuleSet::parse(&builtin()).unwrap().compile_one(&Literals::new(Context::User));
+    let path = WinPath::parse(r"C:\Users\bob\AppData\Local\Temp\Thumbs.db");
+    let explained = rules.explain_file('C', &path);
+    let texts: Vec<&str> = explained.iter().map(|rule| rule.pattern.text()).collect();
+    assert_eq!(
+        texts,
+        [r"C:\Users\bob\AppData\Local\Temp\* [*]", r"C:\Users\bob\* [Thumbs.db]", r"C:\Users\bob\* [*]"]
+    );
+    let decided = rules.decide_file('C', &path).rule.unwrap();
+    assert!(std::ptr::eq(decided, explained[0]));
+    let key = NtString::from(r"HKCU\Software\Policies\X");
+    let first = rules.explain_registry(&key, &NtString::from("v"))[0];
+    assert_eq!(&*first.component, "State bound to the machine");
+}
+
+#[test]
+fn the_machine_gives_data_sources_and_networks_and_little_else() {
+    let facts = Literals::new(Context::System);
+    let rules = RuleSet::parse(&builtin()).unwrap().compile_one(&facts);
+    let value = |key: &str| rules.decide_registry(&NtString::from(key), &NtString::from("v")).is_take();
+    assert!(value(r"HKLM\Software\ODBC\ODBC.INI\Sales"));
+    assert!(!value(r"HKLM\Software\Microsoft\Windows\CurrentVersion"));
+    let file = |path: &str| rules.decide_file('C', &WinPath::parse(path)).is_take();
+    assert!(file(r"C:\ProgramData\Microsoft\Wlansvc\Profiles\Interfaces\{1}\{2}.xml"));
+    assert!(!file(r"C:\Users\bob\Desktop\a.txt"));
+}
