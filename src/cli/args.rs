@@ -128,6 +128,15 @@ pub(super) struct Reg {
     /// Key below the hive's root, such as Software\Microsoft
     #[arg(value_name = "KEY")]
     pub(super) key: Option<String>,
+    /// Write the key and all below it as .reg text to FILE (`-` is standard output)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["deleted", "diff"])]
+    pub(super) export: Option<PathBuf>,
+    /// List deleted keys and values of the hive that can still be found
+    #[arg(long, conflicts_with = "diff")]
+    pub(super) deleted: bool,
+    /// Say what is different below the key in another hive file, taken as the later one
+    #[arg(long, value_name = "HIVEFILE")]
+    pub(super) diff: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: Place,
 }

@@ -69,6 +69,11 @@ impl Console {
         }
     }
 
+    /// Bytes that are the result themselves, whatever the form of output.
+    pub(super) fn raw(&self, bytes: &[u8]) {
+        let _ = io::stdout().lock().write_all(bytes);
+    }
+
     /// The result, as JSON.
     pub(super) fn json(&self, value: &impl Serialize) {
         if self.json {

@@ -1,4 +1,4 @@
-//! `reg`: look at a key of an offline hive.
+//! `reg`: look at a key of an offline hive, export it, compare it, or list what was deleted from the hive.
 
 use std::{
     io::Read,
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{args, console::Console, error::UserError, exit::Exit, source};
 use crate::{
-    hive::{Hive, Key, Recovery, Strictness, Value, ValueType},
+    hive::{self, DeletedValue, Hive, Key, Recovery, Strictness, Value, ValueType},
     nt::{HexBytes, NtString, WinPath},
     windows::{self, Installation, UserPattern},
 };
@@ -37,10 +37,11 @@ struct ValueReport {
 }
 
 pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError> {
-    let (hive, path) = if is_hive_file(Path::new(&args.source)) {
-        (open_file(Path::new(&args.source))?, args.hive.clone().unwrap_or_default())
+    let (hive, path, name) = if is_hive_file(Path::new(&args.source)) {
+        (open_file(Path::new(&args.source))?, args.hive.clone().unwrap_or_default(), args.source.as_str())
     } else {
-        (open_from_source(console, args)?, args.key.clone().unwrap_or_default())
+        let name = args.hive.as_deref().unwrap_or_default();
+        (open_from_source(console, args)?, args.key.clone().unwrap_or_default(), name)
     };
     match hive.recovery() {
         Recovery::Clean => {}
@@ -56,7 +57,15 @@ pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError
         }
     }
     let key = hive.key(&path).ok_or_else(|| no_key(&hive, &path))?;
-    show(console, &key);
+    if let Some(file) = &args.export {
+        export(console, key, &registry_path(name, &path), file)?;
+    } else if let Some(other) = &args.diff {
+        compare(console, key, &path, other)?;
+    } else if args.deleted {
+        show_deleted(console, &hive);
+    } else {
+        show(console, &key);
+    }
     let damage = hive.damage();
     if damage.is_none() {
         return Ok(Exit::Done);
@@ -193,5 +202,102 @@ fn describe(value: &Value<'_>) -> ValueReport {
         type_name: data_type.to_string(),
         text,
         data: HexBytes(value.data().map(|data| data.into_owned()).unwrap_or_default()),
+    }
+}
+
+/// The name in the running registry of a key of a hive that is known by a name or a file name.
+fn registry_path(hive: &str, path: &str) -> String {
+    let name = hive.rsplit(['\\', '/']).next().unwrap_or_default().to_ascii_uppercase();
+    let root = match name.as_str() {
+        "SOFTWARE" | "SYSTEM" | "SAM" | "SECURITY" => format!("HKEY_LOCAL_MACHINE\\{name}"),
+        "DEFAULT" => "HKEY_USERS\\.DEFAULT".to_owned(),
+        "USRCLASS.DAT" => "HKEY_CURRENT_USER\\Software\\Classes".to_owned(),
+        // The hive of a user, by his name or SID or as NTUSER.DAT.
+        _ => "HKEY_CURRENT_USER".to_owned(),
+    };
+    match path.trim_matches('\\') {
+        "" => root,
+        path => format!("{root}\\{path}"),
+    }
+}
+
+/// Writes the key as `.reg` text, with the name it would have in the running registry.
+fn export(console: &Console, key: Key<'_>, root: &str, file: &Path) -> Result<(), UserError> {
+    let text = hive::reg_text::export(key, root);
+    if file.as_os_str() == "-" {
+        console.raw(text.to_string_lossy().as_bytes());
+        return Ok(());
+    }
+    fs_err::write(file, hive::reg_text::to_file(&text)).map_err(|error| UserError::write(&error))?;
+    console.line(format!("{} is written to {}", describe_path(&key), file.display()));
+    console.json(&serde_json::json!({ "key": root, "file": file }));
+    Ok(())
+}
+
+fn compare(console: &Console, key: Key<'_>, path: &str, other: &Path) -> Result<(), UserError> {
+    let later = open_file(other)?;
+    let later_key = later.key(path).ok_or_else(|| no_key(&later, path))?;
+    let changes: Vec<String> = hive::diff(key, later_key).iter().map(ToString::to_string).collect();
+    changes.iter().for_each(|change| console.line(change));
+    if changes.is_empty() {
+        console.line("both hold the same");
+    }
+    console.json(&changes);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct DeletedReport {
+    /// Position in the hive file, in bytes.
+    position: u64,
+    key: Option<String>,
+    last_written: Option<String>,
+    values: Vec<ValueReport>,
+}
+
+fn show_deleted(console: &Console, hive: &Hive) {
+    let deleted = hive.deleted();
+    let keys = deleted.keys.into_iter().map(|key| DeletedReport {
+        position: key.at,
+        key: Some(format!("{}{}", if key.rooted { "" } else { "(unknown)\\" }, key.path)),
+        last_written: Some(key.last_written.to_string()),
+        values: key.values.into_iter().map(describe_deleted).collect(),
+    });
+    let values = deleted.values.into_iter().map(|value| DeletedReport {
+        position: value.at,
+        key: None,
+        last_written: None,
+        values: vec![describe_deleted(value)],
+    });
+    let reports: Vec<DeletedReport> = keys.chain(values).collect();
+    for report in &reports {
+        let key = report.key.as_deref().unwrap_or("(a value whose key is not known)");
+        let written = report.last_written.as_deref().map(|time| format!("  (written {time})")).unwrap_or_default();
+        console.line(format!("{:#010x}  {key}{written}", report.position));
+        for ValueReport { name, text, data, type_name, .. } in &report.values {
+            let text = text.clone().unwrap_or_else(|| data.to_string());
+            console.line(format!("            {name} = {text}  [{type_name}]"));
+        }
+    }
+    if reports.is_empty() {
+        console.line("nothing that was deleted can still be found");
+    }
+    console.json(&reports);
+}
+
+fn describe_deleted(value: DeletedValue) -> ValueReport {
+    let data = value.data.unwrap_or_default();
+    let text = match value.data_type {
+        ValueType::Sz | ValueType::ExpandSz => {
+            Some(NtString::from_utf16le(&data).to_string_lossy().trim_end_matches('\0').to_owned())
+        }
+        _ => None,
+    };
+    ValueReport {
+        name: value.name,
+        data_type: value.data_type.into(),
+        type_name: value.data_type.to_string(),
+        text,
+        data: HexBytes(data),
     }
 }
