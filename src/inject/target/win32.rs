@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Attributes `SetFileInformationByHandle` takes: read-only, hidden, system, archive, temporary, offline, not content
-///.
+/// indexed.
 const SETTABLE: u32 = 0x01 | 0x02 | 0x04 | 0x20 | 0x100 | 0x1000 | 0x2000;
 /// `FILE_ATTRIBUTE_NORMAL`: how to say "none of them", since zero means "leave them".
 const NORMAL: u32 = 0x80;
@@ -324,7 +324,9 @@ impl Target for Win32 {
             && let Some(compressed) = compressed.filter(|compressed| *compressed != was)
         {
             let format = if compressed { &COMPRESS } else { &DECOMPRESS };
-            keep("setting the compression of", files::control(&file, FSCTL_SET_COMPRESSION, format));
+            let result = files::open(&at.path, Purpose::Data)
+                .and_then(|folder| files::control(&folder, FSCTL_SET_COMPRESSION, format));
+            keep("setting the compression of", result);
         }
         if let Some(reparse) = &metadata.reparse {
             let data = reparse.to_bytes();
@@ -402,4 +404,46 @@ fn open_metadata(path: &Path) -> io::Result<(File, bool)> {
 
 fn to_os(name: &NtString) -> OsString {
     OsString::from_wide(name.units())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Wine does too: it keeps neither the time of the record's last change nor short names.
+    #[test]
+    fn metadata_go_out_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Win32::open(dir.path()).unwrap();
+        target.create_folder(&"d".into()).unwrap();
+        let mut writer = target.create_file(&r"d\file".into(), Layout::default()).unwrap();
+        writer.write_at(3, b"data").unwrap();
+        writer.finish(10).unwrap();
+        assert_eq!(fs_err::read(dir.path().join(r"d\file")).unwrap(), b"\0\0\0data\0\0\0");
+        let times = Times {
+            created: FileTime(128_920_442_265_625_001),
+            modified: FileTime(128_920_442_265_625_002),
+            accessed: FileTime(128_920_442_265_625_003),
+            changed: FileTime(128_920_442_265_625_004),
+        };
+        let path = WinPath::from(r"d\file");
+        let metadata = Metadata { attributes: Some(0x03), times: Some(times), ..Metadata::default() };
+        target.set(&path, &metadata).unwrap();
+        let got = target.get(&path).unwrap();
+        assert_eq!(got.attributes.unwrap() & 0x07, 0x03);
+        let got = got.times.unwrap();
+        assert_eq!((got.created, got.modified), (times.created, times.modified));
+        let names: Vec<_> = target.list(&"d".into()).unwrap().into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["file".into()]);
+        target.rename(&path, &"moved".into()).unwrap();
+        assert!(
+            target.create_folder(&"moved".into()).is_err()
+                && target.rename(&"d".into(), &"moved".into()).is_err()
+        );
+        target.remove(&"moved".into()).unwrap();
+        target.remove(&"d".into()).unwrap();
+        assert!(target.remove(&"d".into()).unwrap_err().is_absent());
+        assert_eq!(target.list(&WinPath::root()).unwrap(), []);
+        assert!(target.free_space().unwrap() > 0);
+    }
 }

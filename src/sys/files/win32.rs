@@ -31,7 +31,7 @@ use windows_sys::Win32::{
     Storage::FileSystem::{
         CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, FileBasicInfo, FindClose, FindFirstFileW,
+        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FindClose, FindFirstFileW,
         GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING,
         READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
@@ -56,6 +56,8 @@ pub enum Purpose {
     Hold,
     /// To write a new file, where nothing is.
     Create,
+    /// To change how the data of a file or folder that is there lie on the disk.
+    Data,
     /// To read and set metadata.
     Metadata,
     /// To read and set metadata, the audit part of the security descriptor included, which needs a privilege.
@@ -106,8 +108,9 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
     let (access, share, disposition) = match purpose {
         Purpose::Hold => (FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE, OPEN_EXISTING),
         Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
-        Purpose::Metadata => (metadata | FILE_WRITE_DATA, all, OPEN_EXISTING),
-        Purpose::AllMetadata => (metadata | FILE_WRITE_DATA | ACCESS_SYSTEM_SECURITY, all, OPEN_EXISTING),
+        Purpose::Data => (GENERIC_READ | GENERIC_WRITE, all, OPEN_EXISTING),
+        Purpose::Metadata => (metadata, all, OPEN_EXISTING),
+        Purpose::AllMetadata => (metadata | ACCESS_SYSTEM_SECURITY, all, OPEN_EXISTING),
     };
     let name = wide(path);
     let flags = FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT;
