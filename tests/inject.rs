@@ -15,6 +15,7 @@ use coldstate::{
     gather::{ByteRange, Content, FileItem, FileName, Hash, Item, Reparse, StreamItem, Times},
     inject::{self, InjectError, Journal, Merge, Options, Rehearsal, Source, SourceError},
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, WinPath},
+    ntfs::{Ntfs, StreamKind},
     record::{Outcome, Record},
 };
 
@@ -407,6 +408,54 @@ fn a_volume_gets_everything_back() {
         // Three names, and the short one of one of them.
         assert_eq!(linked.nlink(), 4);
         assert!(fs_err::metadata(volume.root().join("Users/bob/holes")).unwrap().blocks() * 512 < 1 << 20);
+    }
+}
+
+#[test]
+fn our_own_reader_finds_what_was_put_there() {
+    let Some(mounted) = Mounted::new(64, "streams_interface=windows") else { return };
+    let p = everything();
+    inject_into(&[&p], &mounted.root(), &mounted.journal("j"), Merge::Refuse, &Record::default()).unwrap();
+    mounted.unmount();
+    let disk = coldstate::volume::open(&mounted.image().to_string_lossy()).unwrap();
+    let volume = &disk.volumes()[0];
+    let ntfs = Ntfs::open(volume).unwrap();
+    let index = ntfs.scan(volume, &|_| {}).unwrap();
+    for item in &p.items {
+        for name in &item.names {
+            let record = index.find(&name.path).unwrap_or_else(|| panic!("{} is missing", name.path));
+            assert_eq!(index.path(record).unwrap().units().len(), item.path().units().len());
+            if let Some(short) = &name.short {
+                assert_eq!(index.short_name(record).as_ref(), Some(short), "{}", name.path);
+            }
+        }
+        let path = item.path();
+        let file = ntfs.file(volume, index.find(&path).unwrap()).unwrap();
+        let found = file.standard_information.times;
+        let expected = item.times;
+        assert_eq!(
+            (found.created, found.modified, found.accessed),
+            (expected.created, expected.modified, expected.accessed),
+            "{path}"
+        );
+        assert_eq!(file.standard_information.file_attributes & 0xFFFF, item.attributes & !0x10, "{path}");
+        if item.security.is_some() {
+            assert_eq!(ntfs.security_descriptor(volume, &file).unwrap(), item.security, "{path}");
+        }
+        assert_eq!(file.ea, item.extended_attributes.as_ref().map(|list| list.0.clone()), "{path}");
+        let reparse = file.reparse_point.as_ref().map(|point| (point.tag, point.data[8..].to_vec()));
+        assert_eq!(
+            reparse,
+            item.reparse.as_ref().map(|reparse| (reparse.tag, reparse.data.0.clone())),
+            "{path}"
+        );
+        for expected in item.streams.iter().filter(|stream| stream.ranges.is_none()) {
+            let stream = file.stream(&expected.name).unwrap();
+            let mut bytes = vec![0; stream.size as usize];
+            ntfs.read_stream(volume, stream, 0, &mut bytes).unwrap();
+            assert_eq!(Hash::of(&bytes), expected.content.as_ref().unwrap().hash, "{path}");
+            assert_eq!(stream.kind == StreamKind::Compressed, expected.compressed, "{path}");
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 //! Nothing is ever deleted or overwritten: what was in the way is moved into a folder of its own and the journal says
 //! where it came from. Going back is reading the lines from the last to the first. Every step may be repeated, so an
 //! interrupted undo is simply run again.
+//!
+//! Two things do not come back: times of last access that merely looking has changed, and, with ntfs-3g, the short
+//! name of a file that has several names and was set aside, because ntfs-3g does not show it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -85,7 +88,8 @@ impl Journal {
             .open(path)
             .map_err(|source| InjectError::Journal { source })?;
         let journal = Self { path: path.into(), file: Some(Mutex::new(file)) };
-        let target = target.root().into();
+        // The undo may be started from another folder.
+        let target = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
         journal.write(&Entry::Started { format: FORMAT, target, time: FileTime::now() })?;
         Ok(journal)
     }
