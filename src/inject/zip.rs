@@ -4,7 +4,7 @@
 //! permissions, links) stays in the datastore; what is lost is noted.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -59,7 +59,7 @@ pub fn write_zip(sources: &[&dyn Source], path: &Path, record: &Record) -> Resul
     let partial = PathBuf::from(partial);
     let failed = |source: io::Error| ZipFileError::Write { path: path.into(), source };
     let file = fs_err::File::create(&partial).map_err(failed)?;
-    let mut archive = Archive { zip: ZipWriter::new(file), record, failure: None };
+    let mut archive = Archive { zip: ZipWriter::new(Output { file, failed: false }), record, failure: None };
     for source in sources {
         let outcome = source.items(&mut |item| archive.item(*source, &item));
         if let Err(error) = outcome {
@@ -67,9 +67,7 @@ pub fn write_zip(sources: &[&dyn Source], path: &Path, record: &Record) -> Resul
         }
     }
     let outcome = match archive.failure {
-        None => {
-            archive.zip.finish().map_err(io::Error::from).and_then(|file| file.sync_all()).map_err(failed)
-        }
+        None => archive.zip.finish().map_err(io::Error::from).and_then(Output::sync).map_err(failed),
         Some(Failure::Write(error)) => Err(failed(error)),
         Some(Failure::Source(error)) => Err(ZipFileError::Source(error)),
         Some(Failure::Cancelled) => Err(ZipFileError::Cancelled),
@@ -81,8 +79,40 @@ pub fn write_zip(sources: &[&dyn Source], path: &Path, record: &Record) -> Resul
     outcome
 }
 
+/// The file being written. After a failed write it pretends to take everything: an archive that is given up writes its
+/// end when it is dropped, and would complain about the same failure again on standard error.
+struct Output {
+    file: fs_err::File,
+    failed: bool,
+}
+
+impl Output {
+    fn sync(self) -> io::Result<()> {
+        if self.failed { Err(io::Error::other("an earlier write failed")) } else { self.file.sync_all() }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.failed {
+            return Ok(bytes.len());
+        }
+        self.file.write(bytes).inspect_err(|_| self.failed = true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.failed { Ok(()) } else { self.file.flush() }
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 struct Archive<'a> {
-    zip: ZipWriter<fs_err::File>,
+    zip: ZipWriter<Output>,
     record: &'a Record,
     /// The first failure; after it nothing more is written.
     failure: Option<Failure>,
