@@ -375,7 +375,10 @@ impl Index {
         let links = self.links_in(folder);
         let at = links.partition_point(|link| compare(self.names.name(link), name.units()).is_lt());
         let same = |link: &&Link| compare(self.names.name(link), name.units()).is_eq();
-        let long = links.get(at).filter(same).map(|link| link.record);
+        let alike = || links.get(at..).unwrap_or_default().iter().take_while(same);
+        // POSIX names may differ in case only: the one that is spelled like this comes before the others.
+        let exact = alike().find(|link| self.names.name(link) == name.units());
+        let long = exact.or_else(|| alike().next()).map(|link| link.record);
         let short = || {
             let names = &self.short_names;
             let is_it =
