@@ -1,13 +1,13 @@
 //! The arguments of every verb, as typed. `--help` is made from the comments here.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
 /// Windows.
 #[derive(Debug, Parser)]
-#[command(name = "coldstate", version, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(name = "coldstate", version, max_term_width = 110)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) output: Output,
@@ -15,7 +15,17 @@ pub(super) struct Arguments {
     pub(super) verb: Verb,
 }
 
-/// Printed at the end of the help; `exit.rs` holds the numbers to it.
+impl Arguments {
+    /// Reads a command line, the program's name first. The help of every verb ends with the exit codes.
+    pub(super) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let command = Self::command()
+            .after_help(format!("{EXIT_CODES}\n\n{SOURCES}"))
+            .mut_subcommands(|verb| verb.after_help(EXIT_CODES));
+        Self::from_arg_matches(&command.try_get_matches_from(words)?)
+    }
+}
+
+/// Printed at the end of the help; a test in `exit.rs` holds the numbers to it.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
     0  done                                   37  wrong password
@@ -26,8 +36,9 @@ Exit codes:
    27  datastore not usable                  111  source is locked by BitLocker
    28  rule or template file                 112  no disk or volume visible
    34  access denied                         113  inject undone after a failure
-   36  not supported
+   36  not supported";
 
+const SOURCES: &str = "\
 SOURCE is an image file, a disk (\\\\.\\PhysicalDrive0, /dev/sda), a volume (\\\\.\\D:, /dev/sda2), or `auto`: the one
 Windows among the local disks.";
 

@@ -5,9 +5,9 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -34,6 +34,8 @@ pub(super) struct Console {
     json: bool,
     quiet: bool,
     log: Option<CmTrace>,
+    /// Why a part of the result is missing on standard output.
+    unprinted: OnceLock<io::Error>,
 }
 
 impl Console {
@@ -44,17 +46,17 @@ impl Console {
                 UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
             })?),
         };
-        Ok(Self { json: output.json, quiet: output.quiet, log })
+        Ok(Self { log, ..Self::without_log(output) })
     }
 
     /// A console for errors in the arguments themselves.
-    pub(super) fn plain() -> Self {
-        Self { json: false, quiet: false, log: None }
+    pub(super) fn without_log(output: &Output) -> Self {
+        Self { json: output.json, quiet: output.quiet, log: None, unprinted: OnceLock::new() }
     }
 
     /// A console that says nothing at all.
     pub(super) fn silent() -> Self {
-        Self { json: false, quiet: true, log: None }
+        Self::without_log(&Output { quiet: true, ..Output::default() })
     }
 
     /// True when the result is wanted as JSON.
@@ -65,7 +67,7 @@ impl Console {
     /// One line of the result.
     pub(super) fn line(&self, text: impl AsRef<str>) {
         if !self.json && !self.quiet {
-            let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+            self.keep_error(writeln!(io::stdout().lock(), "{}", text.as_ref()));
         }
     }
 
@@ -77,9 +79,27 @@ impl Console {
     /// The result, as JSON.
     pub(super) fn json(&self, value: &impl Serialize) {
         if self.json {
-            let mut stdout = io::stdout().lock();
-            let _ = serde_json::to_writer_pretty(&mut stdout, value);
-            let _ = writeln!(stdout);
+            let mut stdout = BufWriter::new(io::stdout().lock());
+            let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
+            self.keep_error(written.and_then(|()| writeln!(stdout)).and_then(|()| stdout.flush()));
+        }
+    }
+
+    fn keep_error(&self, written: io::Result<()>) {
+        if let Err(error) = written {
+            let _ = self.unprinted.set(error);
+        }
+    }
+
+    /// Tells whether all of the result reached its reader: a script must not take half a document for a whole one. A
+    /// reader that closed the pipe had what it wanted.
+    pub(super) fn printed(&self) -> Result<(), UserError> {
+        match self.unprinted.get() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let message = format!("The result could not be written to standard output: {error}.");
+                Err(UserError::new(Exit::WriteFailed, message).hint("Free space where the output goes."))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -105,8 +125,13 @@ impl Console {
 
     /// Why the run ended early.
     pub(super) fn error(&self, error: &UserError) {
-        self.log(Severity::Error, &error.to_string());
         self.json(&error.to_json());
+        self.complain(error);
+    }
+
+    /// Why the run ends as it does, where its result is printed all the same.
+    pub(super) fn complain(&self, error: &UserError) {
+        self.log(Severity::Error, &error.to_string());
         let _ = writeln!(io::stderr().lock(), "error: {error}");
     }
 

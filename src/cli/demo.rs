@@ -3,11 +3,11 @@
 //! Each step is a real command line, shown as it could be typed, and run by the same code.
 
 use std::{
+    ffi::OsString,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use clap::Parser;
 use serde::Serialize;
 
 use super::{
@@ -114,9 +114,9 @@ fn run_in(console: &Console, folder: &Path) -> Result<Exit, UserError> {
 fn step(console: &Console, words: &[&str]) -> Result<Step, UserError> {
     let command = format!("coldstate {}", words.join(" "));
     console.line(format!("   $ {command}\n"));
-    let typed = std::iter::once("coldstate").chain(words.iter().copied());
-    let arguments = Arguments::try_parse_from(typed)
-        .map_err(|error| UserError::new(Exit::SystemError, error.to_string()))?;
+    let typed = std::iter::once("coldstate").chain(words.iter().copied()).map(OsString::from);
+    let arguments =
+        Arguments::read(typed).map_err(|error| UserError::new(Exit::SystemError, error.to_string()))?;
     let inner = if console.wants_json() { Console::silent() } else { Console::open(&arguments.output)? };
     match super::verb(&inner, &arguments.verb)? {
         exit @ (Exit::Done | Exit::DoneWithNotes) => Ok(Step { command, exit_code: exit as u8 }),

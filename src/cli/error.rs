@@ -27,7 +27,15 @@ impl UserError {
 
     /// For an error whose own words are the sentence, with those of its causes behind it.
     pub(super) fn from_error(exit: Exit, error: &dyn Error) -> Self {
-        Self::new(exit, chain(error))
+        Self::new(exit, sentence(&chain(error)))
+    }
+
+    /// For a mistake in the arguments; the parser's own report has the sentence first, then help on several lines.
+    pub(super) fn from_arguments(error: &clap::Error) -> Self {
+        let report = error.to_string();
+        let (said, _) = report.split_once("\n\n").unwrap_or((&report, ""));
+        let said = said.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::new(Exit::BadArguments, sentence(&said)).hint("`coldstate VERB --help` lists the arguments.")
     }
 
     /// For a failure to write an output file or the target.
@@ -53,8 +61,20 @@ impl UserError {
 impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        self.hint.iter().try_for_each(|hint| write!(f, "\n{hint}"))
+        self.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
     }
+}
+
+/// Words as a sentence: a capital at the beginning, a full stop at the end. Paths stand in backticks, so that a word in
+/// small letters at the beginning is a word.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let mut text: String = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    text.push_str(letters.as_str());
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }
 
 /// The error and its causes as one sentence, leaving out a cause that the error already quotes.
@@ -76,5 +96,16 @@ pub(super) fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Exit::AccessDenied,
         _ => otherwise,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_become_sentences() {
+        let texts = ["it is full", "`a.img` is gone.", "", "\\\\.\\D: is locked"].map(sentence);
+        assert_eq!(texts, ["It is full.", "`a.img` is gone.", ".", "\\\\.\\D: is locked."]);
     }
 }

@@ -18,7 +18,7 @@ pub enum Exit {
     BadArguments = 11,
     /// No Windows on the source, or several and none was chosen.
     NoInstallation = 26,
-    /// The datastore is missing, not one, not writable, or full.
+    /// The datastore is missing, not one, or not writable.
     DatastoreNotUsable = 27,
     /// A rule or template file is wrong.
     RuleFile = 28,
@@ -34,7 +34,7 @@ pub enum Exit {
     StoppedAtItem = 61,
     /// The system failed: memory, a device, a file of our own.
     SystemError = 71,
-    /// Writing to the target or an output file failed.
+    /// Writing to the datastore, the target or an output file failed: it is full, or went away.
     WriteFailed = 72,
     /// The source is locked by BitLocker.
     BitLocker = 111,
@@ -47,5 +47,37 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::args::EXIT_CODES, *};
+
+    #[test]
+    fn the_help_lists_the_exit_codes() {
+        let codes = [
+            (Exit::Done, "done"),
+            (Exit::Cancelled, "cancelled"),
+            (Exit::DoneWithNotes, "done, some items skipped or failed"),
+            (Exit::BadArguments, "bad arguments"),
+            (Exit::NoInstallation, "no Windows found, or several"),
+            (Exit::DatastoreNotUsable, "datastore not usable"),
+            (Exit::RuleFile, "rule or template file"),
+            (Exit::AccessDenied, "access denied"),
+            (Exit::Unsupported, "not supported"),
+            (Exit::WrongPassword, "wrong password"),
+            (Exit::DatastoreDamaged, "datastore damaged"),
+            (Exit::StoppedAtItem, "stopped at an item error"),
+            (Exit::SystemError, "system error"),
+            (Exit::WriteFailed, "write failed"),
+            (Exit::BitLocker, "source is locked by BitLocker"),
+            (Exit::NoVolume, "no disk or volume visible"),
+            (Exit::InjectUndone, "inject undone after a failure"),
+        ];
+        for (exit, meaning) in codes {
+            let entry = format!("{}  {meaning}", exit as u8);
+            assert!(EXIT_CODES.contains(&entry), "{entry}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     store::{self, describe},
 };
 use crate::{
-    inject::{self, Below, Journal, Options, Source, StoredPersonality, ZipFileError},
+    inject::{self, Below, InjectError, Journal, Options, Source, StoredPersonality, ZipFileError},
     nt::{NtString, WinPath},
     record::Record,
     store::Personality,
@@ -73,8 +73,13 @@ fn to_zip(
             ZipFileError::Cancelled => Exit::Cancelled,
             _ => Exit::WriteFailed,
         };
-        UserError::from_error(exit, &error)
-            .hint("Nothing was left behind; choose another --to PATH or free space.")
+        let hint = match &error {
+            ZipFileError::Exists(_) => "Choose a new --to PATH: an export never replaces a file.",
+            ZipFileError::Source(_) => "`coldstate verify` says what is damaged; nothing was left behind.",
+            ZipFileError::Cancelled => "Nothing was left behind.",
+            _ => "Nothing was left behind; choose another --to PATH or free space.",
+        };
+        UserError::from_error(exit, &error).hint(hint)
     })
 }
 
@@ -87,7 +92,12 @@ fn to_folder(
     fs_err::create_dir_all(path).map_err(|error| UserError::write(&error))?;
     let failed = |error| inject_error(&error);
     let target = inject::open(path).map_err(failed)?;
-    let plan = inject::plan(sources, &*target, &Options::default(), record).map_err(failed)?;
+    let plan =
+        inject::plan(sources, &*target, &Options::default(), record).map_err(|error| match &error {
+            InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
+                .hint("Choose a new or empty folder with --to: an export never replaces a file."),
+            _ => inject_error(&error),
+        })?;
     // The journal takes a failed export back; of one that succeeded nothing is to be undone.
     let journal_path = journal_beside(path);
     let journal = Journal::create(&journal_path, &*target).map_err(failed)?;

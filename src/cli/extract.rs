@@ -31,6 +31,8 @@ struct Job<'a> {
 }
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
+    refuse_no_users(&args.users)?;
+    let rules = Rules::load(args)?;
     let (opened, installation) = source::windows(console, &args.source, &args.place)?;
     let old = OldWindows {
         volume: &opened.volume,
@@ -41,16 +43,15 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     let users = choose_users(console, &installation, &args.users, &record)?;
-    let rules = Rules::load(args)?;
     console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
     let jobs = plan_jobs(old, &users, &rules.set);
     jobs.iter().for_each(|job| print_plan(console, job));
     if args.dry_run {
         console.json(&jobs.iter().map(PlanReport::new).collect::<Vec<_>>());
-        return Ok(Exit::Done);
+        return Ok(console.notes(&record));
     }
     let Some(folder) = &args.datastore else {
-        return Err(UserError::new(Exit::BadArguments, "extract needs --datastore FOLDER."));
+        return Err(UserError::new(Exit::BadArguments, "`extract` needs --datastore FOLDER."));
     };
     let store = open_for_writing(folder)?;
     let header = header(args, &opened, &installation, rules.files)?;
@@ -126,6 +127,15 @@ fn name(profile: Option<&Profile>) -> String {
     profile.map_or_else(|| "(system)".to_owned(), Profile::qualified_name)
 }
 
+fn refuse_no_users(args: &args::Users) -> Result<(), UserError> {
+    if args.all_users || !args.users.is_empty() || args.used_within.is_some() {
+        return Ok(());
+    }
+    Err(UserError::new(Exit::BadArguments, "Nothing says which users to take.").hint(
+        "Give --all-users, --user PATTERN or --used-within DAYS; `coldstate inspect SOURCE` lists the users.",
+    ))
+}
+
 /// The users that the arguments ask for. Nobody who is asked for is dropped in silence.
 fn choose_users<'a>(
     console: &Console,
@@ -133,10 +143,6 @@ fn choose_users<'a>(
     args: &args::Users,
     record: &Record,
 ) -> Result<Vec<&'a Profile>, UserError> {
-    if !args.all_users && args.users.is_empty() && args.used_within.is_none() {
-        return Err(UserError::new(Exit::BadArguments, "Nothing says which users to take.")
-            .hint("Give --all-users, --user PATTERN or --used-within DAYS."));
-    }
     let patterns = |texts: &[String]| texts.iter().map(UserPattern::new).collect::<Vec<_>>();
     let mut selection = UserSelection {
         all: args.all_users,
@@ -207,6 +213,7 @@ impl Rules {
 fn rule_error(diagnostics: &[Diagnostic]) -> UserError {
     let list: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
     UserError::new(Exit::RuleFile, list.join("\n"))
+        .hint("Nothing was read or written; correct the rule file and run again.")
 }
 
 /// Plans each user, and the machine-wide part where the rules speak of it.

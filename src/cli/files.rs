@@ -1,6 +1,9 @@
 //! `ls` and `cat`: look at a folder, and read the exact bytes of one file of the old volume.
 
-use std::io::{self, Write};
+use std::{
+    error::Error,
+    io::{self, Read, Write},
+};
 
 use serde::Serialize;
 
@@ -13,8 +16,11 @@ use super::{
 };
 use crate::{
     nt::{NtString, WinPath},
-    ntfs::{Entry, File, Stream, StreamReader},
+    ntfs::{Entry, File, NtfsError, Stream, StreamReader},
 };
+
+/// How much of a file `cat` reads at once, in bytes.
+const COPY: usize = 1 << 20;
 
 /// What `ls --json` prints for each file and folder.
 #[derive(Serialize)]
@@ -91,16 +97,45 @@ pub(super) fn cat(console: &Console, args: &args::Cat) -> Result<Exit, UserError
     let (path, stream_name) = split_stream(&args.path);
     let path = WinPath::parse(path);
     let record = find(&opened, &path)?;
-    let read_error = |error: &dyn std::error::Error| {
-        UserError::new(Exit::StoppedAtItem, format!("{path} cannot be read: {error}"))
+    let read_error = |error: &(dyn Error + 'static)| {
+        let exit = read_exit(error);
+        UserError::new(exit, format!("{path} cannot be read: {error}.")).hint(match exit {
+            Exit::Unsupported => "`extract` keeps what there is of such a file, or lists it with the reason.",
+            _ => "If the disk is failing, copy it to an image first (ddrescue) and use that as the source.",
+        })
     };
     let file = opened.ntfs.file(&opened.volume, record).map_err(|error| read_error(&error))?;
     let stream = file.stream(&stream_name.into()).ok_or_else(|| no_stream(&path, stream_name, &file))?;
     let mut reader = StreamReader::new(&opened.volume, &opened.ntfs, stream);
-    match io::copy(&mut reader, &mut io::stdout().lock()).and_then(|_| io::stdout().flush()) {
-        Ok(()) => Ok(Exit::Done),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(read_error(&error)),
+    let mut stdout = io::stdout().lock();
+    let mut buffer = vec![0; COPY];
+    loop {
+        let len = match reader.read(&mut buffer) {
+            Ok(0) => return Ok(Exit::Done),
+            Ok(len) => len,
+            Err(error) => return Err(read_error(&error)),
+        };
+        match stdout.write_all(&buffer[..len]).and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            // Who reads the bytes has enough of them.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
+            Err(error) => {
+                let message = format!("{path} could not be written to standard output: {error}.");
+                return Err(
+                    UserError::new(Exit::WriteFailed, message).hint("Free space where the output goes.")
+                );
+            }
+        }
+    }
+}
+
+/// A stream whose bytes are not on the volume, or encrypted, is not damaged: that has its own exit code.
+fn read_exit(error: &(dyn Error + 'static)) -> Exit {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let error = inner.map_or(error, |inner| inner);
+    match error.downcast_ref() {
+        Some(NtfsError::Unsupported { .. }) => Exit::Unsupported,
+        _ => Exit::StoppedAtItem,
     }
 }
 
@@ -118,10 +153,15 @@ fn no_stream(path: &WinPath, name: &str, file: &File) -> UserError {
     let names: Vec<String> =
         file.streams.iter().filter(|s| !s.name.is_empty()).map(|s: &Stream| s.name.to_string()).collect();
     let error = match name {
-        "" => UserError::new(Exit::StoppedAtItem, format!("{path} is a folder, not a file.")),
+        "" => UserError::new(Exit::StoppedAtItem, format!("{path} is a folder, not a file."))
+            .hint("`coldstate ls` lists what is in it."),
         _ => UserError::new(Exit::StoppedAtItem, format!("{path} has no stream {name}.")),
     };
-    if names.is_empty() { error } else { error.hint(format!("Its streams: {}.", names.join(", "))) }
+    match (name, names.is_empty()) {
+        ("", true) => error,
+        (_, true) => error.hint("It has no streams but its contents."),
+        (_, false) => error.hint(format!("Its streams: {}.", names.join(", "))),
+    }
 }
 
 fn find(opened: &Opened, path: &WinPath) -> Result<crate::ntfs::RecordNumber, UserError> {
@@ -130,7 +170,7 @@ fn find(opened: &Opened, path: &WinPath) -> Result<crate::ntfs::RecordNumber, Us
         while let Some(parent) = known.parent().filter(|_| opened.index.find(&known).is_none()) {
             known = parent;
         }
-        UserError::new(Exit::StoppedAtItem, format!("{path} is not on {}.", opened.name))
+        UserError::new(Exit::StoppedAtItem, format!("There is no {path} on `{}`.", opened.name))
             .hint(format!("`coldstate ls {} {known}` shows what is there.", opened.name))
     })
 }

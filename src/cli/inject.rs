@@ -22,6 +22,8 @@ use crate::{
     record::{Note, Record},
 };
 
+const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -39,7 +41,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     }
     let (Some(datastore), Some(computer), Some(root)) = (&args.datastore, &args.computer, &args.target)
     else {
-        return Err(UserError::new(Exit::BadArguments, "inject needs --datastore, --computer and --target."));
+        return Err(UserError::new(Exit::BadArguments, "`inject` needs --datastore, --computer and --target."));
     };
     let select = Select {
         datastore: datastore.clone(),
@@ -53,6 +55,13 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let sources: Vec<&dyn Source> = stored.iter().map(|one| one as &dyn Source).collect();
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    if !root.is_dir() {
+        return Err(UserError::new(
+            Exit::BadArguments,
+            format!("The target `{}` is no folder.", root.display()),
+        )
+        .hint("Give an existing folder, or the root of a mounted NTFS volume."));
+    }
     let target = inject::open(root).map_err(|error| inject_error(&error))?;
     let options = Options { merge: merge(args.merge), ..Options::default() };
     let plan = inject::plan(&sources, &*target, &options, &record).map_err(|error| inject_error(&error))?;
@@ -134,6 +143,13 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
 
 fn undo(console: &Console, journal: &Path) -> Result<Exit, UserError> {
     let record = Record::default();
+    if !journal.is_file() {
+        return Err(UserError::new(
+            Exit::BadArguments,
+            format!("There is no journal `{}`.", journal.display()),
+        )
+        .hint(JOURNAL_HINT));
+    }
     let root = inject::undo(journal, &record).map_err(|error| inject_error(&error))?;
     let exit = console.notes(&record);
     let outcome =
@@ -158,9 +174,7 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
         InjectError::NoSpace { .. } => (Exit::WriteFailed, "Free space, or inject fewer users with --user."),
         InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
         InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
-        InjectError::NotAJournal { .. } => {
-            (Exit::BadArguments, "Give the file that `inject` named at its end.")
-        }
+        InjectError::NotAJournal { .. } => (Exit::BadArguments, JOURNAL_HINT),
         InjectError::Undone { .. } => {
             (Exit::InjectUndone, "The target is as it was; remove the cause and run again.")
         }

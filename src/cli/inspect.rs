@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ntfs::{CrossCheck, VolumeInformation, cross_check},
-    volume::{Partition, Scheme, VolumeKind},
+    volume::{Disk, Partition, Scheme, VolumeKind},
     windows::{Installation, Profile, ProfileKind},
 };
 
@@ -23,6 +23,11 @@ struct Report {
     partitions: Vec<Partition>,
     volumes: Vec<VolumeReport>,
     problems: Vec<String>,
+    /// Why nothing of it can be read, where that is so.
+    #[serde(flatten)]
+    error: Option<serde_json::Value>,
+    #[serde(skip)]
+    failure: Option<UserError>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +41,8 @@ struct VolumeReport {
     obstacles: Vec<String>,
     installations: Vec<Installation>,
     cross_check: Option<CrossCheck>,
+    /// It is NTFS, and damaged beyond reading.
+    unreadable: bool,
 }
 
 pub(super) fn run(console: &Console, args: &args::Inspect) -> Result<Exit, UserError> {
@@ -54,19 +61,27 @@ pub(super) fn run(console: &Console, args: &args::Inspect) -> Result<Exit, UserE
         [report] if args.source != "auto" => console.json(report),
         reports => console.json(&reports),
     }
-    let disagrees = |volume: &VolumeReport| volume.cross_check.as_ref().is_some_and(|check| !check.agrees());
-    let volumes: Vec<&VolumeReport> = reports.iter().flat_map(|report| &report.volumes).collect();
-    Ok(match &*volumes {
-        [] => Exit::NoVolume,
-        volumes if volumes.iter().all(|volume| volume.kind == VolumeKind::BitLocker) => Exit::BitLocker,
-        volumes if volumes.iter().any(|volume| disagrees(volume)) => Exit::DoneWithNotes,
-        _ => Exit::Done,
-    })
+    let failures: Vec<&UserError> = reports.iter().filter_map(|report| report.failure.as_ref()).collect();
+    if let Some(failure) = failures.first().filter(|_| failures.len() == reports.len()) {
+        console.complain(failure);
+        return Ok(failure.exit);
+    }
+    if reports.is_empty() {
+        let error = UserError::new(Exit::NoVolume, "No local disk could be read.");
+        console.complain(&error.hint("Run as administrator or root, or name the SOURCE."));
+        return Ok(Exit::NoVolume);
+    }
+    let has_notes = |volume: &VolumeReport| {
+        volume.unreadable || volume.cross_check.as_ref().is_some_and(|check| !check.agrees())
+    };
+    let noted = reports.iter().flat_map(|report| &report.volumes).any(has_notes);
+    Ok(if noted { Exit::DoneWithNotes } else { Exit::Done })
 }
 
 fn inspect(console: &Console, args: &args::Inspect, name: &str) -> Result<Report, UserError> {
     let disk = source::disk(name)?;
     let mut volumes = Vec::new();
+    let mut failure = None;
     for volume in disk.volumes() {
         if args.place.partition.is_some_and(|number| number != volume.number()) {
             continue;
@@ -80,24 +95,43 @@ fn inspect(console: &Console, args: &args::Inspect, name: &str) -> Result<Report
             obstacles: Vec::new(),
             installations: Vec::new(),
             cross_check: None,
+            unreadable: false,
         };
         match volume.kind() {
             VolumeKind::Ntfs => match source::scan(console, name, volume) {
                 Ok(opened) => describe(&mut report, &opened, args.cross_check),
-                Err(error) => report.obstacles.push(error.to_string()),
+                Err(error) => {
+                    report.obstacles.push(error.message.clone());
+                    report.unreadable = true;
+                    failure = Some(error);
+                }
             },
             VolumeKind::BitLocker => report.obstacles.push(source::LOCKED_HINT.to_owned()),
             VolumeKind::Other => {}
         }
         volumes.push(report);
     }
+    let is_readable = |volume: &VolumeReport| volume.kind == VolumeKind::Ntfs && !volume.unreadable;
+    let failure = match volumes.iter().any(is_readable) {
+        true => None,
+        false => Some(failure.unwrap_or_else(|| nothing_to_read(name, &disk, args, &volumes))),
+    };
     Ok(Report {
         source: name.to_owned(),
         scheme: disk.scheme(),
         partitions: disk.partitions().to_vec(),
         volumes,
         problems: disk.problems().to_vec(),
+        error: failure.as_ref().map(UserError::to_json),
+        failure,
     })
+}
+
+fn nothing_to_read(name: &str, disk: &Disk, args: &args::Inspect, volumes: &[VolumeReport]) -> UserError {
+    match volumes.iter().find(|volume| volume.kind == VolumeKind::BitLocker) {
+        Some(volume) => source::locked(name, volume.offset),
+        None => source::no_volume(name, disk, &args.place),
+    }
 }
 
 fn describe(report: &mut VolumeReport, opened: &Opened, with_cross_check: bool) {

@@ -1,20 +1,25 @@
-//! Ctrl+C cancels the run at its next item, so that nothing is left half-written; a second one ends it at once.
+//! Ctrl+C cancels a run that writes at its next item, so that nothing is left half-written; a second one ends it at
+//! once, as the first does where nothing is being written.
 
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use super::exit::Exit;
 use crate::record::Record;
 
 static RUNNING: Mutex<Vec<Weak<Record>>> = Mutex::new(Vec::new());
 
+/// From now on an interrupt ends the program with its own exit code.
+pub(super) fn listen() {
+    // Without a handler the run is killed, which the datastore survives.
+    let _ = ctrlc::set_handler(cancel_all);
+}
+
 /// Lets an interrupt cancel the run that this record is of.
 pub(super) fn cancels(record: &Arc<Record>) {
-    static HANDLER: Once = Once::new();
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(record));
-    HANDLER.call_once(|| {
-        // Without a handler the run is killed, which the datastore survives.
-        let _ = ctrlc::set_handler(cancel_all);
-    });
 }
 
 fn cancel_all() {
@@ -24,4 +29,5 @@ fn cancel_all() {
         std::process::exit(Exit::Cancelled as i32);
     }
     records.iter().for_each(|record| record.progress.cancel());
+    let _ = writeln!(io::stderr(), "stopping at the next item; Ctrl+C again stops at once");
 }

@@ -20,7 +20,7 @@ mod store;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use args::{Arguments, Verb};
 use console::Console;
@@ -29,19 +29,20 @@ pub use exit::Exit;
 
 /// Runs the program: one verb, and the exit code that says how it ended.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
+    interrupt::listen();
+    let words: Vec<OsString> = args.collect();
+    let arguments = match Arguments::read(words.iter().cloned()) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
     };
-    let outcome = Console::open(&arguments.output).map_err(|error| (Console::plain(), error));
-    let (console, result) = match outcome {
+    let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {
             let result = verb(&console, &arguments.verb);
             (console, result)
         }
-        Err((console, error)) => (console, Err(error)),
+        Err(error) => (Console::without_log(&arguments.output), Err(error)),
     };
-    match result {
+    match result.and_then(|exit| console.printed().map(|()| exit)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             console.error(&error);
@@ -67,10 +68,12 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
 }
 
 /// Help and version are what was asked for; anything else is a mistake in the arguments.
-fn usage(error: &clap::Error) -> Exit {
+fn usage(error: &clap::Error, wants_json: bool) -> Exit {
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::BadArguments,
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Exit::Done;
     }
+    let console = Console::without_log(&args::Output { json: wants_json, ..args::Output::default() });
+    console.json(&UserError::from_arguments(error).to_json());
+    Exit::BadArguments
 }

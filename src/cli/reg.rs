@@ -94,13 +94,17 @@ fn open_file(path: &Path) -> Result<Hive, UserError> {
         })
         .collect();
     Hive::open(primary, &logs, Strictness::Lenient).map_err(|error| {
-        UserError::new(Exit::StoppedAtItem, format!("{} cannot be read as a hive: {error}", path.display()))
+        UserError::new(
+            Exit::StoppedAtItem,
+            format!("`{}` cannot be read as a hive: {error}.", path.display()),
+        )
+        .hint("Copy it again, whole, with its .LOG1 and .LOG2 beside it.")
     })
 }
 
 fn open_from_source(console: &Console, args: &args::Reg) -> Result<Hive, UserError> {
     let Some(name) = &args.hive else {
-        return Err(UserError::new(Exit::BadArguments, "reg needs to know which hive to open.").hint(
+        return Err(UserError::new(Exit::BadArguments, "`reg` needs to know which hive to open.").hint(
             "Give SOFTWARE, SYSTEM, SAM, SECURITY, DEFAULT, a user's name or SID, or the hive's path.",
         ));
     };

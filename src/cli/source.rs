@@ -28,12 +28,33 @@ pub(super) fn disk(name: &str) -> Result<Disk, UserError> {
             VolumeError::Denied { .. } => Exit::AccessDenied,
             _ => Exit::NoVolume,
         };
-        UserError::from_error(exit, &error)
+        UserError::from_error(exit, &error).hint(advice(&error))
     })
+}
+
+fn advice(error: &VolumeError) -> &'static str {
+    match error {
+        VolumeError::NotFound { .. } => {
+            "Check the spelling, and that the disk is connected; `coldstate inspect auto` shows the local disks."
+        }
+        VolumeError::Denied { .. } => "Run as administrator or root.",
+        VolumeError::Read { .. } => {
+            "The disk may be failing: copy it to an image first (ddrescue) and use that as the source."
+        }
+        VolumeError::Truncated { .. } => {
+            "Copy the image again, whole; if it is a disk, its partition table may be wrong."
+        }
+        _ => {
+            "Name a raw image, a disk or a volume that Windows was installed on; `coldstate inspect auto` shows the local disks."
+        }
+    }
 }
 
 /// Opens the one NTFS volume that is meant: the chosen partition, or the only one that can be it.
 pub(super) fn volume(console: &Console, name: &str, place: &Place) -> Result<Opened, UserError> {
+    if name == "auto" {
+        return auto(console, place).map(|(opened, _)| opened);
+    }
     let disk = disk(name)?;
     disk.problems().iter().for_each(|problem| console.warn(problem));
     let mut volumes = disk.volumes();
@@ -43,29 +64,61 @@ pub(super) fn volume(console: &Console, name: &str, place: &Place) -> Result<Ope
     refuse_locked(name, &volumes)?;
     volumes.retain(|volume| volume.kind() == VolumeKind::Ntfs);
     match volumes.len() {
-        0 => Err(UserError::new(Exit::NoVolume, format!("{name} has no NTFS volume there to read."))
-            .hint("`coldstate inspect SOURCE` lists the partitions that --partition can choose.")),
+        0 => Err(no_volume(name, &disk, place)),
         1 => scan(console, name, volumes.remove(0)),
         _ => with_windows(console, name, volumes),
     }
+}
+
+/// The error for a disk that can be read and holds nothing to read at that place.
+pub(super) fn no_volume(name: &str, disk: &Disk, place: &Place) -> UserError {
+    let numbers: Vec<String> = (disk.volumes().iter())
+        .filter(|volume| volume.kind() == VolumeKind::Ntfs)
+        .map(|volume| volume.number().to_string())
+        .collect();
+    let hint = match (&*numbers, place.partition) {
+        ([], _) => {
+            "None of its partitions holds NTFS: is it the disk that Windows was installed on?".to_owned()
+        }
+        ([number], _) if number == "0" => {
+            "It is one volume without partitions: leave --partition out.".to_owned()
+        }
+        (numbers, _) => format!(
+            "Partitions with NTFS: {}. `coldstate inspect {name}` describes them.",
+            numbers.join(", ")
+        ),
+    };
+    let message = match place.partition {
+        Some(number) => format!("`{name}` has no NTFS volume as partition {number}."),
+        None => format!("`{name}` has no NTFS volume."),
+    };
+    UserError::new(Exit::NoVolume, message).hint(hint)
 }
 
 /// Of several volumes, the one that holds a Windows.
 fn with_windows(console: &Console, name: &str, volumes: Vec<Volume>) -> Result<Opened, UserError> {
     let mut found = Vec::new();
     let numbers: Vec<String> = volumes.iter().map(|volume| volume.number().to_string()).collect();
+    let mut unreadable = None;
     for volume in volumes {
-        let opened = scan(console, name, volume)?;
-        if !installations(&opened).is_empty() {
-            found.push(opened);
+        let number = volume.number();
+        match scan(console, name, volume) {
+            Ok(opened) if installations(&opened).is_empty() => {}
+            Ok(opened) => found.push(opened),
+            // A damaged partition beside the one that is meant does not matter.
+            Err(error) => {
+                console.warn(format!("partition {number}: {}", error.message));
+                unreadable = Some(error);
+            }
         }
     }
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(UserError::new(
+    match (found.len(), unreadable) {
+        (1, _) => Ok(found.remove(0)),
+        (0, Some(error)) => Err(error),
+        (0, None) => Err(UserError::new(
             Exit::NoInstallation,
             format!(
-                "{name} has several NTFS volumes (partitions {}) and none holds a Windows.",
+                "`{name}` has several NTFS volumes (partitions {}) and none holds a Windows.",
                 numbers.join(", ")
             ),
         )
@@ -75,22 +128,23 @@ fn with_windows(console: &Console, name: &str, volumes: Vec<Volume>) -> Result<O
                 found.iter().map(|opened| opened.volume.number().to_string()).collect();
             Err(UserError::new(
                 Exit::NoInstallation,
-                format!("{name} has a Windows on each of the partitions {}.", numbers.join(", ")),
+                format!("`{name}` has a Windows on each of the partitions {}.", numbers.join(", ")),
             )
             .hint("Choose one with --partition N; `coldstate inspect SOURCE` describes them."))
         }
     }
 }
 
+/// The error for a source whose volumes are all locked.
+pub(super) fn locked(name: &str, offset: u64) -> UserError {
+    let message = format!("`{name}` is locked by BitLocker (the volume at {offset:#x}).");
+    UserError::new(Exit::BitLocker, message).hint(LOCKED_HINT)
+}
+
 fn refuse_locked(name: &str, volumes: &[Volume]) -> Result<(), UserError> {
-    let locked = volumes.iter().find(|volume| volume.kind() == VolumeKind::BitLocker);
-    match locked {
-        Some(volume) if volumes.iter().all(|volume| volume.kind() == VolumeKind::BitLocker) => {
-            Err(UserError::new(
-                Exit::BitLocker,
-                format!("{name} is locked by BitLocker (the volume at {:#x}).", volume.offset()),
-            )
-            .hint(LOCKED_HINT))
+    match volumes.first() {
+        Some(first) if volumes.iter().all(|volume| volume.kind() == VolumeKind::BitLocker) => {
+            Err(locked(name, first.offset()))
         }
         _ => Ok(()),
     }
@@ -167,7 +221,8 @@ fn auto(console: &Console, place: &Place) -> Result<(Opened, Installation), User
         0 => Err(UserError::new(
             Exit::NoInstallation,
             format!("No Windows was found on {}.", devices.join(", ")),
-        )),
+        )
+        .hint("`coldstate inspect auto` shows what is on each disk; one that is missing may need its storage driver.")),
         _ => {
             let list: Vec<String> = found.iter().map(|(opened, windows)| describe(opened, windows)).collect();
             Err(UserError::new(
@@ -186,7 +241,14 @@ fn the_one(
 ) -> Result<Installation, UserError> {
     if let Some(dir) = &place.windows_dir {
         let dir = WinPath::parse(dir);
+        let known: Vec<String> =
+            installations.iter().map(|windows| windows.windows_dir.to_string()).collect();
         installations.retain(|windows| windows.windows_dir.eq_ignore_case(&dir));
+        if installations.is_empty() && !known.is_empty() {
+            let message = format!("There is no Windows in {dir} of `{}`.", opened.name);
+            return Err(UserError::new(Exit::NoInstallation, message)
+                .hint(format!("Give --windows-dir one of: {}.", known.join(", "))));
+        }
     }
     // One that was set aside is only meant when it is named.
     if place.windows_dir.is_none() && installations.iter().any(|windows| !windows.previous) {
@@ -196,9 +258,12 @@ fn the_one(
         1 => Ok(installations.remove(0)),
         0 => Err(UserError::new(
             Exit::NoInstallation,
-            format!("No Windows was found on {}: no folder there has System32\\config\\SOFTWARE and SYSTEM.", opened.name),
+            format!("No Windows was found on `{}`: no folder there has System32\\config\\SOFTWARE and SYSTEM.", opened.name),
         )
-        .hint("`coldstate ls SOURCE` shows what is there; --windows-dir PATH names a Windows in an unusual place.")),
+        .hint(format!(
+            "`coldstate ls {}` shows what is there, and `coldstate cat` reads single files without a Windows.",
+            opened.name
+        ))),
         _ => {
             let list: Vec<String> = installations.iter().map(|windows| describe(opened, windows)).collect();
             Err(UserError::new(Exit::NoInstallation, format!("There are several Windows: {}.", list.join("; ")))

@@ -15,16 +15,30 @@ use super::{
 use crate::{
     gather::{FileItem, Item, KeyItem},
     record::Record,
-    store::{Datastore, ErrorKind, Personality, StoreError, Verification},
+    store::{Affected, Datastore, ErrorKind, Finding, Personality, StoreError, Verification},
     windows::{Profile, ProfileKind, UserPattern},
 };
+
+/// How many of the items that a damaged chunk concerns are listed; JSON has more.
+const AFFECTED_LISTED: usize = 10;
 
 /// Turns an error of the datastore in `folder` into what a person reads.
 pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
     let (exit, hint) = match error.kind() {
         ErrorKind::NotUsable => (
             Exit::DatastoreNotUsable,
-            format!("Check the path {} and the rights to it; the share must be connected.", folder.display()),
+            match error {
+                StoreError::NotADatastore(_) => {
+                    "Check the path: it must be the folder that `extract` wrote to, and the share must be connected."
+                }
+                StoreError::NotEmpty(_) => "Give a new or empty folder, or one that is a datastore already.",
+                StoreError::Version { .. } => "Use the version of coldstate that wrote it, or a later one.",
+                StoreError::Config { .. } => {
+                    "Put `datastore.json` back from a copy; the data beside it was not touched."
+                }
+                _ => "Check that the path is a folder, that it may be written, and that the share is connected.",
+            }
+            .into(),
         ),
         ErrorKind::Damaged => (
             Exit::DatastoreDamaged,
@@ -199,7 +213,13 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
         }
     };
     let found = found.map_err(|error| store_error(&error, &args.datastore))?;
-    found.findings.iter().for_each(|finding| console.warn(finding.to_string()));
+    for finding in &found.findings {
+        console.warn(finding.to_string());
+        let Finding::Chunk { affected, .. } = finding else { continue };
+        for Affected { personality, item } in affected.iter().take(AFFECTED_LISTED) {
+            console.warn(format!("  `{item}` of {personality}"));
+        }
+    }
     console.line(format!(
         "{} personalities with {} items checked, {} in {} chunks read: {}",
         found.personalities,
@@ -212,5 +232,15 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
         }
     ));
     console.json(&found);
+    if !found.findings.is_empty() {
+        let message = format!(
+            "The datastore {} is damaged: {} findings.",
+            args.datastore.display(),
+            found.findings.len()
+        );
+        console.complain(&UserError::new(Exit::DatastoreDamaged, message).hint(
+            "What the findings do not name is sound: inject or export it, and extract the rest again.",
+        ));
+    }
     Ok(if found.is_sound() && selected.damaged.is_empty() { Exit::Done } else { Exit::DatastoreDamaged })
 }

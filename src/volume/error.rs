@@ -1,4 +1,4 @@
-//! [`VolumeError`]: why a source cannot be opened. Each says what, where, and what to do next.
+//! [`VolumeError`]: why a source cannot be opened. Each says what and where.
 
 use std::io;
 
@@ -9,19 +9,19 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum VolumeError {
     /// There is no such file or device.
-    #[error("there is no file or device {spec}; check the spelling, and that the disk is connected")]
+    #[error("there is no file or device `{spec}`")]
     NotFound {
         /// The source as it was named.
         spec: String,
     },
     /// The operating system forbids reading it.
-    #[error("{spec} may not be read by this user; run as administrator or root")]
+    #[error("`{spec}` may not be read by this user")]
     Denied {
         /// The source as it was named.
         spec: String,
     },
     /// The source is a folder, or failed in another way.
-    #[error("{spec} cannot be opened for reading: {source}")]
+    #[error("`{spec}` cannot be opened for reading: {source}")]
     Io {
         /// The source as it was named.
         spec: String,
@@ -29,7 +29,7 @@ pub enum VolumeError {
         source: io::Error,
     },
     /// The first sectors could not be read.
-    #[error("{spec} opens, but its beginning cannot be read: {source}")]
+    #[error("`{spec}` opens, but its beginning cannot be read: {source}")]
     Read {
         /// The source as it was named.
         spec: String,
@@ -37,7 +37,7 @@ pub enum VolumeError {
         source: super::ReadError,
     },
     /// Nothing, or only zeros at both ends.
-    #[error("{spec} is empty: {len:#x} bytes without a partition table or file system")]
+    #[error("`{spec}` is empty: {len:#x} bytes without a partition table or file system")]
     Empty {
         /// The source as it was named.
         spec: String,
@@ -45,9 +45,7 @@ pub enum VolumeError {
         len: u64,
     },
     /// Data, but neither a partition table nor an NTFS volume.
-    #[error(
-        "{spec} holds no NTFS volume ({found}); name a raw image, a disk or a partition that Windows was installed on"
-    )]
+    #[error("`{spec}` holds no NTFS volume: {found}")]
     NotAVolume {
         /// The source as it was named.
         spec: String,
@@ -56,8 +54,7 @@ pub enum VolumeError {
     },
     /// The file system is larger than the source.
     #[error(
-        "{spec} is truncated: the NTFS volume at {offset:#x} needs {needed:#x} bytes and {present:#x} are there; \
-         copy the image again"
+        "`{spec}` is truncated: the NTFS volume at {offset:#x} needs {needed:#x} bytes and {present:#x} are there"
     )]
     Truncated {
         /// The source as it was named.
