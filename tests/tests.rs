@@ -19,6 +19,9 @@ mod support;
 /// The installations, users, folders and variables of made volumes.
 mod windows;
 
+/// The command line as an administrator and a script meet it.
+#[cfg(target_os = "linux")]
+mod cli;
 /// NTFS volumes read as ntfs-3g reads them.
 #[cfg(target_os = "linux")]
 mod ntfs;

@@ -1,0 +1,190 @@
+//! Sources, rules, users and arguments that are wrong. After each, the good command must work in the same place.
+
+use std::process::Command;
+
+use super::{mbr_disk, refused, run, sample, sample_bytes};
+use crate::support;
+
+/// The sample volume with these bytes at this offset.
+fn changed(at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut volume = sample_bytes().to_vec();
+    volume[at..at + bytes.len()].copy_from_slice(bytes);
+    volume
+}
+
+#[test]
+fn sources_that_hold_no_readable_volume() {
+    let folder = tempfile::tempdir().unwrap();
+    let datastore = folder.path().join("datastore");
+    let noise: Vec<u8> =
+        blake3::Hasher::new().finalize().as_bytes().iter().copied().cycle().take(1 << 20).collect();
+    let cases: [(&str, Vec<u8>, i32, &str); 8] = [
+        ("nothing.img", Vec::new(), 112, "is empty"),
+        ("zeros.img", vec![0; 4 << 20], 112, "is empty"),
+        ("noise.img", noise, 112, "holds no NTFS volume"),
+        ("cut.img", sample_bytes()[..20 << 20].to_vec(), 112, "is truncated"),
+        ("sliver.img", sample_bytes()[..4096].to_vec(), 112, "is truncated"),
+        ("no-signature.img", changed(3, &[0; 8]), 112, "holds no NTFS volume"),
+        ("sector-size.img", changed(11, &[0xFF; 3]), 112, "sector-size.img"),
+        ("locked.img", changed(3, b"-FVE-FS-"), 111, "manage-bde -unlock"),
+    ];
+    for (name, bytes, code, said) in cases {
+        let source = folder.path().join(name);
+        fs_err::write(&source, bytes).unwrap();
+        refused!(code, [name, said]; "inspect", source);
+        refused!(code, [name, said]; "ls", source);
+        refused!(code, [name, said]; "extract", "--source", source, "--datastore", datastore, "--all-users");
+    }
+    let missing = folder.path().join("missing.img");
+    refused!(112, ["missing.img", "hint: Check the spelling"]; "inspect", missing);
+    refused!(112, ["cannot be opened"]; "extract", "--source", folder.path(), "--datastore", datastore, "--all-users");
+
+    assert!(!datastore.exists(), "nothing was begun");
+    run!("extract", "--source", sample(), "--datastore", datastore, "--all-users").ends(3);
+    run!("verify", "--datastore", datastore).ends(0);
+}
+
+#[test]
+fn a_volume_whose_master_file_table_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("no-mft.img");
+    // $MFT and $MFTMirr, at +0x30 and +0x38 of the boot sector, lie beyond the end.
+    fs_err::write(&source, changed(0x30, &[0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0].repeat(2))).unwrap();
+    refused!(112, ["hint: "]; "inspect", source);
+    refused!(112, ["hint: "]; "cat", source, r"\hiberfil.sys");
+}
+
+#[test]
+fn a_disk_without_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("linux.img");
+    mbr_disk(&disk, &[(0x83, &[7; 1 << 20])]);
+    refused!(112, ["holds no NTFS volume: 1 partitions"]; "inspect", disk);
+    refused!(112, ["holds no NTFS volume"]; "ls", disk);
+
+    let blank = folder.path().join("blank.img");
+    fs_err::File::create(&blank).unwrap().set_len(20 << 20).unwrap();
+    match Command::new("mkntfs").args(["-q", "-F", "-Q"]).arg(&blank).output() {
+        Ok(made) if made.status.success() => {}
+        _ => return support::say("skipped: no mkntfs"),
+    }
+    let datastore = folder.path().join("datastore");
+    run!("inspect", blank).ends(0);
+    run!("ls", blank).ends(0);
+    refused!(26, ["No Windows was found"]; "extract", "--source", blank, "--datastore", datastore, "--all-users");
+    refused!(26, ["No Windows was found"]; "reg", blank, "SOFTWARE");
+    assert!(!datastore.exists());
+}
+
+#[test]
+fn several_windows_on_one_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    let datastore = folder.path().join("datastore");
+    mbr_disk(&disk, &[(7, sample_bytes()), (7, sample_bytes())]);
+    let report = run!("inspect", disk, "--json").ends(0).json();
+    assert_eq!(report["volumes"].as_array().unwrap().len(), 2);
+    refused!(26, ["partitions 1, 2", "--partition"];
+        "extract", "--source", disk, "--datastore", datastore, "--all-users");
+    refused!(112, ["partition 7", "Partitions with NTFS: 1, 2"]; "ls", disk, "--partition", "7");
+    refused!(112, ["partition 7"]; "inspect", disk, "--partition", "7");
+    refused!(112, ["leave --partition out"]; "ls", sample(), "--partition", "7");
+    assert!(!datastore.exists());
+    run!("extract", "--source", disk, "--datastore", datastore, "--all-users", "--partition", "2").ends(3);
+    assert_eq!(
+        run!("inspect", disk, "--partition", "2", "--json").ends(0).json()["volumes"][0]["partition"],
+        2
+    );
+
+    refused!(26, [r"no Windows in \WINNT", r"one of: \Windows"];
+        "extract", "--source", sample(), "--datastore", datastore, "--all-users", "--windows-dir", r"\WINNT");
+    run!("reg", sample(), "SOFTWARE", "--windows-dir", r"\windows").ends(0);
+}
+
+#[test]
+fn a_damaged_partition_beside_the_one_that_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    let damaged = changed(0x30, &[0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0].repeat(2));
+    mbr_disk(&disk, &[(7, &damaged), (7, sample_bytes())]);
+    let ran = run!("ls", disk, r"\Users").ends(0);
+    assert!(ran.stderr.contains("warning: partition 1: "), "{}", ran.told());
+    assert!(ran.text().contains("anna"), "{}", ran.told());
+    run!("inspect", disk).ends(3);
+}
+
+#[test]
+fn rule_files_that_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (datastore, rules) = (folder.path().join("datastore"), folder.path().join("bad.xml"));
+    let xml = "<?xml version=\"1.0\"?>\n<migration urlid=\"http://www.microsoft.com/migration/1.0/migxmlext/bad\">\n  \
+               <component type=\"Documents\"><displayName>x</displayname></component>\n</migration>\n";
+    fs_err::write(&rules, xml).unwrap();
+    let place = format!("{}:3:", rules.display());
+    refused!(28, [&*place, "^", "hint: "];
+        "extract", "--source", sample(), "--datastore", datastore, "--all-users", "--rules", rules);
+    let missing = folder.path().join("missing.xml");
+    refused!(28, ["missing.xml", "--rules"];
+        "extract", "--source", sample(), "--datastore", datastore, "--all-users", "--rules", missing);
+    // Rules are looked at before the source is.
+    refused!(28, ["missing.xml"]; "extract", "--source", "nowhere", "--dry-run", "--all-users", "--rules", missing);
+    assert!(!datastore.exists());
+}
+
+#[test]
+fn users_who_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let datastore = folder.path().join("datastore");
+    refused!(11, ["which users", "--all-users"]; "extract", "--source", sample(), "--datastore", datastore);
+    refused!(11, ["No user matches nobody", r"CONTOSO\jsmith"];
+        "extract", "--source", sample(), "--datastore", datastore, "--user", "nobody");
+    assert!(!datastore.exists());
+    let ran =
+        run!("extract", "--source", sample(), "--datastore", datastore, "--user", r"contoso\js*", "--json")
+            .ends(0);
+    let users: Vec<_> =
+        ran.json()["personalities"].as_array().unwrap().iter().map(|one| one["user"].clone()).collect();
+    assert_eq!(users, [r"CONTOSO\jsmith", "(system)"]);
+}
+
+#[test]
+fn arguments_that_make_no_sense() {
+    refused!(11, ["frobnicate"]; "frobnicate");
+    refused!(11, ["--frobnicate"]; "ls", "--frobnicate", "x");
+    refused!(11, ["SOURCE"]; "inspect");
+    refused!(11, ["--datastore"]; "extract", "--source", "x", "--all-users");
+    refused!(11, ["--used-within"]; "extract", "--source", "x", "--datastore", "y", "--used-within", "soon");
+    refused!(11, ["--undo"]; "inject", "--undo", "x", "--datastore", "y");
+    run!().ends(11);
+}
+
+#[test]
+fn things_that_are_not_on_the_volume() {
+    refused!(61, [r"There is no \Users\bob\x.txt", r"ls"]; "cat", sample(), r"\Users\bob\x.txt");
+    refused!(61, [r"There is no \Users\bob"]; "ls", sample(), r"\Users\bob");
+    refused!(61, ["is a folder"]; "cat", sample(), r"\Users");
+    refused!(61, ["has no stream secret"]; "cat", sample(), r"\Users\anna\Documents\Budget.xls:secret");
+    refused!(11, ["No hive and no user is called bob", r"CONTOSO\jsmith"]; "reg", sample(), "bob");
+    refused!(11, ["which hive"]; "reg", sample());
+    refused!(61, ["There is no key", "holds"]; "reg", sample(), "SOFTWARE", r"Microsoft\Nothing");
+    let cloud = r"\Users\anna\Documents\Oddities\OneDrive\Only in the cloud.docx";
+    refused!(36, ["cannot be read", "cloud"]; "cat", sample(), cloud);
+}
+
+#[test]
+fn a_hive_file_that_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let hive = folder.path().join("NTUSER.DAT");
+    let whole = run!("cat", sample(), r"\Users\anna\NTUSER.DAT").ends(0).stdout;
+    fs_err::write(&hive, &whole).unwrap();
+    run!("reg", hive, "Software").ends(0);
+    fs_err::write(&hive, &whole[..600]).unwrap();
+    refused!(61, ["NTUSER.DAT", "hive"]; "reg", hive, "Software");
+}
+
+#[test]
+fn a_log_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("missing").join("x.log");
+    refused!(72, ["x.log", "--log"]; "inspect", sample(), "--log", log);
+}
