@@ -19,7 +19,7 @@ use super::{
     key_node::{KEY_COMP_NAME, KEY_HIVE_ENTRY, KEY_PREDEF_HANDLE, KeyNode},
     key_security::KeySecurity,
     key_value::Data,
-    subkey_list::{self, LeafKind},
+    subkey_list::{self, KindedElement, LeafKind},
 };
 use crate::nt::{NtString, SecurityDescriptor};
 
@@ -191,14 +191,12 @@ impl<'a> Checker<'a> {
         if !node.has(KEY_COMP_NAME) && name.units().iter().all(|&unit| unit < 256) {
             self.found("a key name is stored wide without need", at);
         }
-        match node.class.some() {
-            Some(class) => {
-                if self.own(class).is_some_and(|cell| cell.len() < usize::from(node.class_len)) {
-                    self.found("a class name is longer than its cell", class);
-                }
+        match node.class.some().map(|class| self.own(class)) {
+            Some(Some(cell)) if cell.len() < usize::from(node.class_len) => {
+                self.found("a class name is longer than its cell", at);
             }
             None if node.class_len > 0 => self.found("a class name has a length but no cell", at),
-            None => {}
+            _ => {}
         }
         match node.security.some() {
             Some(security) => {
@@ -261,7 +259,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The elements of a key's leaves, each with its hint.
-    fn listed_subkeys(&mut self, node: &KeyNode<'a>) -> Vec<(CellIndex, Option<(LeafKind, [u8; 4])>)> {
+    fn listed_subkeys(&mut self, node: &KeyNode<'a>) -> Vec<KindedElement> {
         let Some(list) = node.subkeys.some().filter(|_| node.subkey_count > 0) else { return Vec::new() };
         let mut listed = Vec::new();
         let leaves = subkey_list::leaves(&self.hive.bins, list).unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::{Hive, HiveError, Key, KeyId, KeyPath, ValueType};
+use super::{Content, Hive, HiveError, Key, KeyId, KeyPath, ValueType};
 use crate::nt::NtString;
 
 const HEADER_5: &str = "Windows Registry Editor Version 5.00";
@@ -53,7 +53,7 @@ pub struct RegSection {
     /// True for `[-key]`: the key is to be deleted with all below it.
     pub delete: bool,
     /// Values to set, or with none to delete, in order.
-    pub values: Vec<(NtString, Option<(ValueType, Vec<u8>)>)>,
+    pub values: Vec<(NtString, Content)>,
 }
 
 /// Exports a key with all below it. `root` stands for the root of the hive, for instance `HKEY_CURRENT_USER`; lines end
@@ -286,7 +286,7 @@ impl Parser<'_> {
         }
     }
 
-    fn content(&mut self, data: &[u16]) -> Result<Option<(ValueType, Vec<u8>)>, RegTextError> {
+    fn content(&mut self, data: &[u16]) -> Result<Content, RegTextError> {
         match data.first().and_then(|&unit| u8::try_from(unit).ok()) {
             Some(b'-') => return Ok(None),
             Some(b'"') => {
@@ -392,7 +392,7 @@ impl Hive {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -39,6 +39,14 @@ impl LeafKind {
     pub(super) fn element_size(self) -> usize {
         if self == Self::Index { 4 } else { 8 }
     }
+
+    /// How many whole elements these bytes are.
+    pub(super) fn count_of(self, elements: &[u8]) -> usize {
+        match self {
+            Self::Index => elements.as_chunks::<4>().0.len(),
+            Self::Fast | Self::Hash => elements.as_chunks::<8>().0.len(),
+        }
+    }
 }
 
 /// A leaf: its kind and its elements.
@@ -48,6 +56,9 @@ pub(super) struct Leaf<'a> {
     /// The elements as stored.
     pub(super) elements: &'a [u8],
 }
+
+/// An element with a hint, and the kind of its leaf.
+pub(super) type KindedElement = (CellIndex, Option<(LeafKind, [u8; 4])>);
 
 /// One element of a leaf: the key node, and the hint of a fast or hash leaf.
 pub(super) type Element = (CellIndex, Option<[u8; 4]>);
@@ -59,12 +70,12 @@ impl<'a> Leaf<'a> {
         let kinds = [LeafKind::Index, LeafKind::Fast, LeafKind::Hash];
         let kind = kinds.into_iter().find(|kind| cell.starts_with(kind.signature()))?;
         let room = cell.get(HEAD..)?;
-        let count = usize::from(u16_at(cell, 2)?).min(room.len() / kind.element_size());
+        let count = usize::from(u16_at(cell, 2)?).min(kind.count_of(room));
         Some(Self { kind, elements: room.get(..count.saturating_mul(kind.element_size()))? })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.elements.len() / self.kind.element_size()
+        self.kind.count_of(self.elements)
     }
 
     pub(super) fn get(&self, position: usize) -> Option<Element> {
@@ -106,32 +117,10 @@ pub(super) struct Place {
     pub(super) found: Option<CellIndex>,
 }
 
-/// Looks `name` up as the kernel does: hints first. A list whose hints are wrong (hivex hashes the UTF-8 form of
-/// names) is searched by its order.
+/// Looks `name` up as the kernel does: the leaf by order, then the key by its hint. Where the hints are wrong (hivex
+/// hashes the UTF-8 form of names), the key is found by order too.
 pub(super) fn find(bins: &Bins, list: CellIndex, name: &NtString) -> Result<Place, HiveError> {
-    let hash = hash(name.units().iter().copied()).to_le_bytes();
-    let fast = fast_hint(name.units().iter().copied());
     let leaves = leaves(bins, list)?;
-    for (number, &index) in leaves.iter().enumerate() {
-        let Ok(leaf) = leaf(bins, index) else { continue };
-        for (position, (key, hint)) in leaf.iter().enumerate() {
-            let hinted = match (leaf.kind, hint) {
-                (LeafKind::Hash, Some(hint)) => hint == hash,
-                (LeafKind::Fast, Some(hint)) => {
-                    hint.first() == Some(&0) || !hint.is_ascii() || hint.eq_ignore_ascii_case(&fast)
-                }
-                _ => false,
-            };
-            if hinted && compare(bins, key, name) == Some(Ordering::Equal) {
-                return Ok(Place { leaf: number, position, found: Some(key) });
-            }
-        }
-    }
-    find_by_order(bins, &leaves, name)
-}
-
-/// Binary search over the leaves and then within one.
-fn find_by_order(bins: &Bins, leaves: &[CellIndex], name: &NtString) -> Result<Place, HiveError> {
     // The last leaf that begins at or before the name; an unreadable one sorts before everything.
     let begins_after = |index: &CellIndex| {
         let first = leaf(bins, *index).ok().and_then(|leaf| leaf.get(0));
@@ -142,18 +131,40 @@ fn find_by_order(bins: &Bins, leaves: &[CellIndex], name: &NtString) -> Result<P
         return Ok(Place { leaf: 0, position: 0, found: None });
     };
     let leaf = leaf(bins, index)?;
+    let (position, found) = match find_by_hint(bins, leaf, name) {
+        Some((position, key)) => (position, Some(key)),
+        None => find_by_order(bins, leaf, name),
+    };
+    Ok(Place { leaf: number, position, found })
+}
+
+fn find_by_hint(bins: &Bins, leaf: Leaf<'_>, name: &NtString) -> Option<(usize, CellIndex)> {
+    let hash = hash(name.units().iter().copied()).to_le_bytes();
+    let fast = fast_hint(name.units().iter().copied());
+    let hinted = |hint: [u8; 4]| match leaf.kind {
+        LeafKind::Hash => hint == hash,
+        // Zero says that there is no hint; case is folded for ASCII only.
+        _ => hint.first() == Some(&0) || !hint.is_ascii() || hint.eq_ignore_ascii_case(&fast),
+    };
+    let candidates = leaf.iter().enumerate().filter(|(_, (_, hint))| hint.is_some_and(hinted));
+    let mut keys = candidates.map(|(position, (key, _))| (position, key));
+    keys.find(|(_, key)| compare(bins, *key, name) == Some(Ordering::Equal))
+}
+
+/// Binary search: the key and its position, or where it would stand.
+fn find_by_order(bins: &Bins, leaf: Leaf<'_>, name: &NtString) -> (usize, Option<CellIndex>) {
     let (mut low, mut high) = (0, leaf.len());
     while low < high {
         let middle = low.midpoint(high);
         let key = leaf.get(middle).map_or(CellIndex::NIL, |(key, _)| key);
         match compare(bins, key, name) {
-            Some(Ordering::Equal) => return Ok(Place { leaf: number, position: middle, found: Some(key) }),
+            Some(Ordering::Equal) => return (middle, Some(key)),
             Some(Ordering::Greater) => high = middle,
             // A damaged key is passed over.
             Some(Ordering::Less) | None => low = middle.saturating_add(1),
         }
     }
-    Ok(Place { leaf: number, position: low, found: None })
+    (low, None)
 }
 
 /// Compares a key's name with `name`, both upper-cased; none when there is no key in the cell.

@@ -56,7 +56,7 @@ pub(super) fn insert(
     };
     let at = place.position.saturating_mul(kind.element_size()).min(elements.len());
     elements.splice(at..at, element(bins, kind, key));
-    if elements.len() / kind.element_size() > kind.max() {
+    if kind.count_of(&elements) > kind.max() {
         return split(bins, list, &leaves, place.leaf, kind, &elements);
     }
     let cell = rewrite(bins, leaf_index, kind.signature(), &elements)?;
@@ -82,7 +82,7 @@ fn split(
         let actual = leaves.len().saturating_add(1);
         return Err(HiveError::Limit { what: "an index root", max: MAX_LEAVES, actual });
     }
-    let half = elements.len() / kind.element_size() / 2;
+    let half = kind.count_of(elements) / 2;
     let (low, high) = elements.split_at(half.saturating_mul(kind.element_size()));
     let root_len = leaves.len().saturating_add(1).saturating_mul(4).saturating_add(HEAD);
     let lens = [root_len, low.len().saturating_add(HEAD), high.len().saturating_add(HEAD)];
@@ -172,8 +172,8 @@ fn write_list(
     signature: &[u8; 2],
     elements: &[u8],
 ) -> Result<(), HiveError> {
-    let size = if matches!(signature, b"lf" | b"lh") { 8 } else { 4 };
-    let count = u16::try_from(elements.len() / size).unwrap_or(u16::MAX);
+    let kind = if matches!(signature, b"lf" | b"lh") { LeafKind::Hash } else { LeafKind::Index };
+    let count = u16::try_from(kind.count_of(elements)).unwrap_or(u16::MAX);
     let content = bins.cell_mut(cell)?;
     let written = put(content, 0, signature)
         .and_then(|()| put(content, 2, &count.to_le_bytes()))
