@@ -41,7 +41,10 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     }
     let (Some(datastore), Some(computer), Some(root)) = (&args.datastore, &args.computer, &args.target)
     else {
-        return Err(UserError::new(Exit::BadArguments, "`inject` needs --datastore, --computer and --target."));
+        return Err(UserError::new(
+            Exit::BadArguments,
+            "`inject` needs --datastore, --computer and --target.",
+        ));
     };
     let select = Select {
         datastore: datastore.clone(),

@@ -8,6 +8,7 @@ use windows_sys::Win32::Storage::FileSystem::ReplaceFileW;
 ///
 /// # Errors
 /// When Windows refuses the replacement.
+#[allow(unsafe_code)]
 pub fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
     if fs_err::metadata(path).is_err() {
         return fs_err::rename(temporary, path);
