@@ -58,7 +58,7 @@ pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError
     }
     let key = hive.key(&path).ok_or_else(|| no_key(&hive, &path))?;
     if let Some(file) = &args.export {
-        export(console, key, &registry_path(name, &path), file)?;
+        export(console, key, registry_root(name), file)?;
     } else if let Some(other) = &args.diff {
         compare(console, key, &path, other)?;
     } else if args.deleted {
@@ -209,19 +209,17 @@ fn describe(value: &Value<'_>) -> ValueReport {
     }
 }
 
-/// The name in the running registry of a key of a hive that is known by a name or a file name.
-fn registry_path(hive: &str, path: &str) -> String {
-    let name = hive.rsplit(['\\', '/']).next().unwrap_or_default().to_ascii_uppercase();
-    let root = match name.as_str() {
-        "SOFTWARE" | "SYSTEM" | "SAM" | "SECURITY" => format!("HKEY_LOCAL_MACHINE\\{name}"),
-        "DEFAULT" => "HKEY_USERS\\.DEFAULT".to_owned(),
-        "USRCLASS.DAT" => "HKEY_CURRENT_USER\\Software\\Classes".to_owned(),
+/// Where the running registry would have a hive that is known by a name or a file name.
+fn registry_root(hive: &str) -> &'static str {
+    match hive.rsplit(['\\', '/']).next().unwrap_or_default().to_ascii_uppercase().as_str() {
+        "SOFTWARE" => "HKEY_LOCAL_MACHINE\\SOFTWARE",
+        "SYSTEM" => "HKEY_LOCAL_MACHINE\\SYSTEM",
+        "SAM" => "HKEY_LOCAL_MACHINE\\SAM",
+        "SECURITY" => "HKEY_LOCAL_MACHINE\\SECURITY",
+        "DEFAULT" => "HKEY_USERS\\.DEFAULT",
+        "USRCLASS.DAT" => "HKEY_CURRENT_USER\\Software\\Classes",
         // The hive of a user, by his name or SID or as NTUSER.DAT.
-        _ => "HKEY_CURRENT_USER".to_owned(),
-    };
-    match path.trim_matches('\\') {
-        "" => root,
-        path => format!("{root}\\{path}"),
+        _ => "HKEY_CURRENT_USER",
     }
 }
 
@@ -234,7 +232,7 @@ fn export(console: &Console, key: Key<'_>, root: &str, file: &Path) -> Result<()
     }
     fs_err::write(file, hive::reg_text::to_file(&text)).map_err(|error| UserError::write(&error))?;
     console.line(format!("{} is written to {}", describe_path(&key), file.display()));
-    console.json(&serde_json::json!({ "key": root, "file": file }));
+    console.json(&serde_json::json!({ "key": format!("{root}\\{}", key.path()), "file": file }));
     Ok(())
 }
 
