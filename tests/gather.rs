@@ -280,3 +280,23 @@ fn rules_choose_files_and_values_by_the_users_own_folders() {
         keys[0].values.iter().map(|value| value.name.to_string().to_lowercase()).collect();
     assert_eq!(names, ["wallpaper"]);
 }
+
+#[test]
+fn rules_filter_by_the_size_of_a_file() {
+    let Some(opened) = open_sample() else { return };
+    let rules = r#"<?xml version="1.0"?>
+<migration urlid="http://example.com/large">
+  <component type="Documents" context="User">
+    <displayName>Large files</displayName>
+    <role role="Data"><rules>
+      <include filter='MigXmlHelper.FileProperties("fileSize","GTE","20000")'><objectSet>
+        <pattern type="File">%USERPROFILE%\* [*]</pattern>
+      </objectSet></include>
+    </rules></role>
+  </component>
+</migration>"#;
+    let (plan, _, _) = opened.take(&[("large.xml", rules)]);
+    assert!(!plan.files.is_empty() && plan.files.iter().all(|file| file.size >= 20_000));
+    let smaller = plan.left_out.iter().map(|left_out| left_out.files).sum::<u64>();
+    assert!(smaller > 0, "smaller files are accounted for");
+}

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::OldWindows;
 use crate::{
     nt::WinPath,
-    ntfs::{Entry, Lcn, RecordNumber},
-    rules::{CompiledRules, Decision},
+    ntfs::{Entry, FileTimes, Lcn, RecordNumber},
+    rules::{CompiledRules, Decision, FileProperties},
 };
 
 /// Deepest folder nesting that is followed. Windows itself cannot make paths of more than 32,767 characters.
@@ -58,7 +58,8 @@ pub struct LeftOut {
 /// Decides for every file and folder of the volume, without reading any of them.
 pub fn plan(old: &OldWindows<'_>, rules: &CompiledRules, profile: Option<&WinPath>) -> Plan {
     let drive = old.installation.drives.system();
-    let mut walk = Walk { old, rules, profile, drive, plan: Plan::default(), files: HashMap::new() };
+    let (asks_properties, plan, files) = (rules.asks_properties(), Plan::default(), HashMap::new());
+    let mut walk = Walk { old, rules, profile, drive, asks_properties, plan, files };
     walk.run();
     let mut plan = walk.plan;
     // Folders were met after what they hold.
@@ -76,6 +77,8 @@ struct Walk<'a> {
     profile: Option<&'a WinPath>,
     /// Letter of the volume in the old Windows, by which the rules name it.
     drive: char,
+    /// Whether some rule filters by size or date.
+    asks_properties: bool,
     plan: Plan,
     /// The files that are taken. One with several hard links is met several times.
     files: HashMap<RecordNumber, PlannedFile>,
@@ -116,7 +119,10 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, folder: &mut Folder, entry: &Entry, path: WinPath) {
-        let decision = self.rules.decide_file(self.drive, &path);
+        let decision = match self.asks_properties {
+            true => self.rules.decide_file_with(self.drive, &path, &self.properties(entry)),
+            false => self.rules.decide_file(self.drive, &path),
+        };
         if !decision.is_take() {
             if self.is_in_profile(&path) {
                 let rule = rule_name(&decision);
@@ -134,6 +140,14 @@ impl Walk<'_> {
             rule: rule_name(&decision),
         });
         planned.paths.push(path);
+    }
+
+    /// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
+    fn properties(&self, entry: &Entry) -> FileProperties {
+        let file = self.old.ntfs.file(self.old.volume, entry.record.number).ok();
+        let times = file.map(|file| file.standard_information.times).unwrap_or_default();
+        let FileTimes { created, modified, accessed, .. } = times;
+        FileProperties { size: entry.size, created, modified, accessed }
     }
 
     /// A folder is taken when it holds something taken, or when a rule asks for all it could hold.

@@ -255,6 +255,11 @@ impl CompiledRules {
         self.decide(&self.files, &node, leaf.as_deref(), None)
     }
 
+    /// True when some rule filters by size or date, so that [`CompiledRules::decide_file_with`] must be asked.
+    pub fn asks_properties(&self) -> bool {
+        self.rules.iter().any(|rule| rule.properties.is_some())
+    }
+
     /// Decides about a file by its name and its properties.
     pub fn decide_file_with(&self, drive: char, path: &WinPath, properties: &FileProperties) -> Decision<'_> {
         let (node, leaf) = folded_file(drive, path);
