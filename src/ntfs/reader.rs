@@ -151,7 +151,8 @@ impl Ntfs {
         }
         if !wanted.is_empty() {
             let count = wanted.len();
-            self.problems.push(format!("{count} records that describe parts of $MFT cannot be read"));
+            let what = "$MFT is not known whole";
+            self.problems.push(format!("{what}: {count} of the records that describe it cannot be read"));
         }
         self.problems.append(&mut collector.problems);
         Ok(())

@@ -13,6 +13,9 @@ use crate::{nt::Guid, sys::device};
 
 /// Sector sizes that occur: 512 bytes, and 4096 on disks sold as 4Kn.
 const SECTOR_SIZES: [u64; 2] = [512, 4096];
+/// Types of partitions that hold NTFS: in an MBR also hidden and of recovery, in a GPT basic data and recovery.
+const NTFS_PARTITION_TYPES: [&str; 5] =
+    ["07", "17", "27", "{ebd0a0a2-b9e5-4433-87c0-68b6b72699c7}", "{de94bba4-06d1-4d40-a16a-bfd50179d6ac}"];
 /// Bytes looked at on both ends to call a source empty.
 const EMPTY_PROBE: u64 = 64 << 10;
 
@@ -114,6 +117,18 @@ impl Disk {
     /// # Errors
     /// When there is none, or none is whole.
     pub fn new(source: Arc<dyn ReadAt>, spec: &str) -> Result<Self, VolumeError> {
+        Self::by_first_sectors(Arc::clone(&source), spec).or_else(|error| {
+            // A damaged first sector looks like anything; only then does the last one count, which may be of a file
+            // system long gone.
+            let copy = boot_sector_copy(&*source).ok_or(error)?;
+            let section = Section::new(Arc::clone(&source), 0, source.len());
+            let problems = vec![COPY_USED.to_owned()];
+            let volumes = vec![Volume::new(0, &copy, section)];
+            Ok(Self { source, scheme: Scheme::Whole, partitions: Vec::new(), volumes, problems })
+        })
+    }
+
+    fn by_first_sectors(source: Arc<dyn ReadAt>, spec: &str) -> Result<Self, VolumeError> {
         let read = |error| VolumeError::Read { spec: spec.to_owned(), source: error };
         let len = source.len();
         let first = beginning(&*source).map_err(read)?;
@@ -158,15 +173,22 @@ impl Disk {
         mut problems: Vec<String>,
         spec: &str,
     ) -> Result<Self, VolumeError> {
-        let whole = [(0, 0, source.len())];
-        let places: Vec<(u32, u64, u64)> = match scheme {
+        let whole = [(0, 0, source.len(), false)];
+        let places: Vec<(u32, u64, u64, bool)> = match scheme {
             Scheme::Whole => whole.into(),
-            _ => partitions.iter().map(|p| (p.number, p.offset, p.len)).collect(),
+            _ => partitions.iter().map(|p| (p.number, p.offset, p.len, p.is_of_ntfs())).collect(),
         };
         let mut volumes = Vec::new();
-        for (number, offset, len) in places {
+        for (number, offset, len, is_of_ntfs) in places {
             let section = Section::new(Arc::clone(&source), offset, len);
-            match beginning(&section) {
+            let first = beginning(&section);
+            let is_damaged = is_of_ntfs && first.as_ref().map_or(true, |sector| is_no_boot_sector(sector));
+            if is_damaged && let Some(copy) = boot_sector_copy(&section) {
+                problems.push(format!("partition {number}: {COPY_USED}"));
+                volumes.push(Volume::new(number, &copy, section));
+                continue;
+            }
+            match first {
                 Ok(boot_sector) => volumes.push(Volume::new(number, &boot_sector, section)),
                 Err(error) => problems.push(format!("partition {number} cannot be read: {error}")),
             }
@@ -238,6 +260,36 @@ fn mbr_partitions(source: &dyn ReadAt, first: &[u8], problems: &mut Vec<String>)
     let (partitions, mut found_problems) = usual.unwrap_or_default();
     problems.append(&mut found_problems);
     partitions
+}
+
+/// Says that a volume was found in spite of its first sector.
+const COPY_USED: &str = "the first sector of the volume is damaged; the copy of it behind the last is used";
+
+impl Partition {
+    /// True when its type is one that NTFS has.
+    fn is_of_ntfs(&self) -> bool {
+        NTFS_PARTITION_TYPES.iter().any(|known| known.eq_ignore_ascii_case(&self.partition_type))
+    }
+}
+
+/// True when the sector begins no file system that shares the partition types of NTFS.
+fn is_no_boot_sector(sector: &[u8]) -> bool {
+    const SIGNATURES: [(usize, &[u8]); 4] =
+        [(0x03, b"EXFAT   "), (0x03, b"ReFS"), (0x36, b"FAT"), (0x52, b"FAT32   ")];
+    let is_other = |(at, name): &(usize, &[u8])| sector.bytes_at(*at, name.len()) == Some(*name);
+    VolumeKind::of(sector) == VolumeKind::Other && !SIGNATURES.iter().any(is_other)
+}
+
+/// The copy of an NTFS boot sector in the last sector. It must lie behind exactly as many sectors as it counts: else
+/// it is of another volume, such as the last partition of this disk.
+fn boot_sector_copy(source: &dyn ReadAt) -> Option<Vec<u8>> {
+    SECTOR_SIZES.iter().find_map(|&sector_size| {
+        let position = source.len().checked_sub(sector_size)?;
+        let mut sector = vec![0; 512];
+        source.read_exact_at(position, &mut sector).ok()?;
+        let size = sector.u64_at(0x28)?.checked_mul(u64::from(sector.u16_at(0x0B)?))?;
+        (VolumeKind::of(&sector) == VolumeKind::Ntfs && size == position).then_some(sector)
+    })
 }
 
 /// The first sector, or as much of it as there is.
@@ -342,6 +394,36 @@ mod tests {
             assert_eq!((disk.scheme(), volume.number()), (Scheme::Mbr, 2));
             assert_eq!((volume.offset(), volume.len()), (8 * sector_size as u64, 10 * sector_size as u64));
         }
+    }
+
+    #[test]
+    fn a_damaged_first_sector_does_not_hide_a_volume() {
+        let copy = boot_sector(b"NTFS    ", 9);
+        let mut whole = vec![0; 512 * 9];
+        whole.extend(&copy);
+        for garbage in [0, 0xA5] {
+            whole[..512].fill(garbage);
+            let disk = open_bytes(whole.clone()).unwrap();
+            assert_eq!((disk.scheme(), disk.volumes()[0].kind()), (Scheme::Whole, VolumeKind::Ntfs));
+            assert_eq!(disk.problems(), [COPY_USED]);
+        }
+        // A copy that counts other sectors is of another volume.
+        let mut other = whole.clone();
+        other.splice(..0, vec![0; 512]);
+        assert!(matches!(open_bytes(other), Err(VolumeError::NotAVolume { .. })));
+
+        let mut disk = vec![0; 512 * 8];
+        disk.extend(&whole);
+        mbr::tests::put_entry(&mut disk, 0, 7, 8, 10);
+        let found = open_bytes(disk.clone()).unwrap();
+        assert_eq!((found.scheme(), found.volumes()[0].number()), (Scheme::Mbr, 1));
+        assert_eq!(found.problems(), [format!("partition 1: {COPY_USED}")]);
+        // A partition formatted anew keeps the last sector of the old file system.
+        disk[512 * 8 + 3..512 * 8 + 11].copy_from_slice(b"EXFAT   ");
+        assert!(open_bytes(disk.clone()).is_err());
+        disk[512 * 8..512 * 9].fill(0);
+        mbr::tests::put_entry(&mut disk, 0, 0x83, 8, 10);
+        assert!(open_bytes(disk).is_err());
     }
 
     #[test]
