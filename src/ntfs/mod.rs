@@ -5,7 +5,7 @@
 //! position in it is checked, damage to one file costs that file, and nothing can make this stage panic or loop.
 //!
 //! The reader is an argument of each call. Fuzzers enter through [`check_file_record`], [`check_runs`],
-//! [`lznt1::decode`], [`xpress_huffman::decode`] and [`Ntfs::open`] on a `Vec<u8>`.
+//! [`lznt1::decode`], [`xpress_huffman::decode`], [`lzx::decode`] and [`Ntfs::open`] on a `Vec<u8>`.
 #![deny(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -21,8 +21,10 @@ mod cross_check;
 mod error;
 mod file;
 mod file_name;
+mod huffman;
 mod index;
 pub mod lznt1;
+pub mod lzx;
 mod reader;
 mod record;
 mod reparse_point;

@@ -3,7 +3,7 @@
 //!
 //! The stored form is a table of where each chunk ends, then the chunks; one that did not shrink is stored as it is.
 
-use super::{NtfsError, Stream, xpress_huffman};
+use super::{NtfsError, Stream, lzx, xpress_huffman};
 use crate::volume::{Fields as _, ReadAt};
 
 /// Name of the stream that holds the data.
@@ -57,10 +57,6 @@ pub(super) fn read(
     offset: u64,
     buf: &mut [u8],
 ) -> Result<(), NtfsError> {
-    if algorithm == Algorithm::Lzx {
-        let what = "is compressed by CompactOS with LZX, which this version cannot read";
-        return Err(NtfsError::Unsupported { record: stored.record, what });
-    }
     let chunk_size = algorithm.chunk_size();
     let (mut encoded, mut decoded) = (Vec::new(), Vec::new());
     let mut rest = buf;
@@ -80,8 +76,8 @@ pub(super) fn read(
             &encoded
         } else {
             decoded.resize(usize::try_from(len).unwrap_or(0), 0);
-            xpress_huffman::decode(&encoded, &mut decoded)
-                .map_err(|_| bad("its compressed data cannot be decoded"))?;
+            let decode = if algorithm == Algorithm::Lzx { lzx::decode } else { xpress_huffman::decode };
+            decode(&encoded, &mut decoded).map_err(|_| bad("its compressed data cannot be decoded"))?;
             &decoded
         };
         let skip = usize::try_from(at.saturating_sub(start)).unwrap_or(0);
