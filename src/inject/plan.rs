@@ -349,7 +349,7 @@ impl<'a> Planner<'a> {
     }
 
     fn file_item(&mut self, source: usize, item: Box<FileItem>) -> Result<(), InjectError> {
-        if let Some((outcome, reason)) = self.unfit(&item) {
+        if let Some((outcome, reason)) = unfit(&item, self.target.support()) {
             self.record.note(outcome, item.path().to_string(), reason);
             return Ok(());
         }
@@ -397,31 +397,6 @@ impl<'a> Planner<'a> {
             }
             Err(reason) if self.found(&parent, &name).is_some() => Err((Outcome::Skipped, reason)),
             Err(reason) => Err((Outcome::Failed, reason)),
-        })
-    }
-
-    /// Why an item can not be written truthfully, whatever its name.
-    fn unfit(&self, item: &FileItem) -> Option<(Outcome, String)> {
-        let main = item.streams.iter().find(|stream| stream.name.is_empty());
-        if kept_reparse(item).is_some() && !self.target.support().features.contains(&Feature::ReparsePoints) {
-            return Some((
-                Outcome::Skipped,
-                "it is a link or another reparse point, which the target cannot hold".into(),
-            ));
-        }
-        let main = main?;
-        if main.encrypted {
-            return Some((
-                Outcome::Skipped,
-                "it is encrypted by EFS, and only its user's key could make it readable".into(),
-            ));
-        }
-        if main.content.is_none() {
-            return Some((Outcome::Skipped, "the old volume did not have its contents".into()));
-        }
-        let missing = main.unreadable.iter().fold(0_u64, |sum, range| sum.saturating_add(range.len));
-        (missing > 0).then(|| {
-            (Outcome::Failed, format!("{missing} of its bytes could not be read from the old volume"))
         })
     }
 
@@ -474,6 +449,30 @@ impl<'a> Planner<'a> {
         }
         Ok(self.plan)
     }
+}
+
+/// Why an item cannot be written truthfully, whatever its name, to what supports this.
+pub(super) fn unfit(item: &FileItem, support: &Support) -> Option<(Outcome, String)> {
+    let main = item.streams.iter().find(|stream| stream.name.is_empty());
+    if kept_reparse(item).is_some() && !support.features.contains(&Feature::ReparsePoints) {
+        return Some((
+            Outcome::Skipped,
+            "it is a link or another reparse point, which the target cannot hold".into(),
+        ));
+    }
+    let main = main?;
+    if main.encrypted {
+        return Some((
+            Outcome::Skipped,
+            "it is encrypted by EFS, and only its user's key could make it readable".into(),
+        ));
+    }
+    if main.content.is_none() {
+        return Some((Outcome::Skipped, "the old volume did not have its contents".into()));
+    }
+    let missing = main.unreadable.iter().fold(0_u64, |sum, range| sum.saturating_add(range.len));
+    (missing > 0)
+        .then(|| (Outcome::Failed, format!("{missing} of its bytes could not be read from the old volume")))
 }
 
 fn drop_bad_short_names(item: &mut FileItem, record: &Record) {

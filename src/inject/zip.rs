@@ -4,6 +4,7 @@
 //! permissions, links) stays in the datastore; what is lost is noted.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use std::{
 use thiserror::Error;
 use zip::{CompressionMethod, DateTime, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-use super::{Source, SourceError, names};
+use super::{Source, SourceError, Support, names, plan::unfit};
 use crate::{
     gather::{ByteRange, FileItem, Item, StreamItem},
     nt::FileTime,
@@ -21,6 +22,8 @@ use crate::{
 /// Contents from this size on need the zip64 form, which is decided before they are written; with room for what
 /// compression may add.
 const ZIP64_FROM: u64 = 0xF000_0000;
+/// What a zip file can hold of a Windows file: its bytes alone.
+const SUPPORT: Support = Support { features: BTreeSet::new(), attributes: 0, longest_stream: None };
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Why a zip file could not be written. Nothing is left of it then.
@@ -151,18 +154,17 @@ impl Archive<'_> {
                 self.record.note(Outcome::Failed, name.path.to_string(), problem.to_string());
                 continue;
             }
+            if let Some((outcome, reason)) = unfit(item, &SUPPORT) {
+                self.record.note(outcome, name.path.to_string(), reason);
+                continue;
+            }
             let in_zip = name.path.names().map(|name| name.to_string_lossy()).collect::<Vec<_>>().join("/");
             let options = options(item.times.modified, data.map_or(0, |stream| stream.size));
-            match data {
-                _ if item.directory => self.zip.add_directory(in_zip, options)?,
-                Some(stream) if stream.content.is_some() && !stream.encrypted => {
-                    self.zip.start_file(in_zip, options)?;
-                    self.contents(source, stream)?;
-                }
-                _ => {
-                    let reason = "a zip file cannot hold it: it has no data of its own that could be read";
-                    self.record.note(Outcome::Skipped, name.path.to_string(), reason);
-                }
+            if item.directory {
+                self.zip.add_directory(in_zip, options)?;
+            } else {
+                self.zip.start_file(in_zip, options)?;
+                data.map_or(Ok(()), |stream| self.contents(source, stream))?;
             }
         }
         let named = item.streams.len().saturating_sub(usize::from(data.is_some()));
