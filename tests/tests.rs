@@ -10,6 +10,8 @@ mod hive;
 mod inject;
 /// The commands of README.md work.
 mod readme;
+/// Old volumes extracted and injected by the real program, and compared as ntfs-3g reads them.
+mod roundtrip;
 /// Rule files: what they mean, what is wrong with them, and that the real ones are read.
 mod rules;
 /// The datastore keeps what it is given, whatever happens to it.
