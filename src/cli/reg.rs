@@ -274,7 +274,8 @@ fn show_deleted(console: &Console, hive: &Hive) {
     let reports: Vec<DeletedReport> = keys.chain(values).collect();
     for report in &reports {
         let key = report.key.as_deref().unwrap_or("(a value whose key is not known)");
-        let written = report.last_written.as_deref().map(|time| format!("  (written {time})")).unwrap_or_default();
+        let written =
+            report.last_written.as_deref().map(|time| format!("  (written {time})")).unwrap_or_default();
         console.line(format!("{:#010x}  {key}{written}", report.position));
         for ValueReport { name, text, data, type_name, .. } in &report.values {
             let text = text.clone().unwrap_or_else(|| data.to_string());
