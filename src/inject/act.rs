@@ -17,7 +17,7 @@ use super::{
     InjectError, Journal, Source,
     journal::{self, Entry},
     plan::{FileStep, FolderStep, Plan, There, is_written, kept_reparse},
-    target::{Layout, Metadata, Target, TargetError, Writer},
+    target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
 };
 use crate::{
     gather::{ByteRange, FileItem, StreamItem},
@@ -276,7 +276,9 @@ impl Run<'_> {
         } else {
             let empty = StreamItem::default();
             let stream = item.streams.iter().find(|stream| stream.name.is_empty()).unwrap_or(&empty);
-            let layout = Layout { sparse: stream.sparse, compressed: stream.compressed };
+            // A small file of a compressed folder is marked so although its data, in its record, are not.
+            let compressed = stream.compressed || item.attributes & ATTRIBUTE_COMPRESSED != 0;
+            let layout = Layout { sparse: stream.sparse, compressed };
             let writer = self.target.create_file(path, layout).map_err(|error| self.failure(error))?;
             self.write_stream(step.source, stream, path, writer, buffer)?;
         }

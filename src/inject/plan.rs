@@ -491,7 +491,7 @@ fn drop_bad_short_names(item: &mut FileItem, record: &Record) {
 /// What an item has and the target cannot hold.
 fn lost(item: &FileItem, name_count: usize, support: &Support) -> Vec<Feature> {
     let any = |test: fn(&StreamItem) -> bool| item.streams.iter().any(test);
-    let compressed_folder = item.directory && item.attributes & ATTRIBUTE_COMPRESSED != 0;
+    let compressed = item.attributes & ATTRIBUTE_COMPRESSED != 0 || any(|stream| stream.compressed);
     let needs = [
         (Feature::CreationTime, !item.times.created.is_zero()),
         (Feature::ChangeTime, !item.times.changed.is_zero()),
@@ -501,7 +501,7 @@ fn lost(item: &FileItem, name_count: usize, support: &Support) -> Vec<Feature> {
         (Feature::ReparsePoints, kept_reparse(item).is_some()),
         (Feature::HardLinks, name_count > 1),
         (Feature::Sparse, any(|stream| stream.sparse)),
-        (Feature::Compression, compressed_folder || any(|stream| stream.compressed)),
+        (Feature::Compression, compressed),
         (Feature::ExtendedAttributes, item.extended_attributes.is_some()),
         (Feature::ObjectIds, item.object_id.is_some()),
     ];

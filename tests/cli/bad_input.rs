@@ -12,6 +12,23 @@ fn changed(at: usize, bytes: &[u8]) -> Vec<u8> {
     volume
 }
 
+/// The sample volume with neither its boot sector nor the copy behind its last sector.
+fn without_boot_sectors() -> Vec<u8> {
+    let mut volume = changed(3, &[0; 8]);
+    let copy = volume.len() - 512;
+    volume[copy..].fill(0);
+    volume
+}
+
+#[test]
+fn a_damaged_boot_sector_is_replaced_by_its_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("no-first-sector.img");
+    fs_err::write(&source, changed(0, &[0; 512])).unwrap();
+    run!("inspect", source).ends(0);
+    run!("ls", source, r"\Users").ends(0);
+}
+
 #[test]
 fn sources_that_hold_no_readable_volume() {
     let folder = tempfile::tempdir().unwrap();
@@ -24,7 +41,7 @@ fn sources_that_hold_no_readable_volume() {
         ("noise.img", noise, 112, "holds no NTFS volume"),
         ("cut.img", sample_bytes()[..20 << 20].to_vec(), 112, "is truncated"),
         ("sliver.img", sample_bytes()[..4096].to_vec(), 112, "is truncated"),
-        ("no-signature.img", changed(3, &[0; 8]), 112, "holds no NTFS volume"),
+        ("no-signature.img", without_boot_sectors(), 112, "holds no NTFS volume"),
         ("sector-size.img", changed(11, &[0xFF; 3]), 112, "sector-size.img"),
         ("locked.img", changed(3, b"-FVE-FS-"), 111, "manage-bde -unlock"),
     ];
