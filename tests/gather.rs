@@ -72,8 +72,8 @@ impl Memory {
             Item::File(file) => Some(file),
             _ => None,
         });
-        let found = files.filter(|file| file.names.iter().any(|name| name.path == path)).cloned().next();
-        found.unwrap_or_else(|| panic!("{path} was not taken"))
+        let mut found = files.filter(|file| file.names.iter().any(|name| name.path == path));
+        found.next().cloned().unwrap_or_else(|| panic!("{path} was not taken"))
     }
 
     fn bytes(&self, content: &Content) -> Vec<u8> {

@@ -114,11 +114,11 @@ fn store_error(error: PutError) -> StoreError {
     }
 }
 
+/// Files by name, with what they hold.
+type NamedContents = Vec<(String, Vec<u8>)>;
+
 /// Reads a personality back: path and bytes of each file.
-fn read(
-    store: &Datastore,
-    personality: &Personality,
-) -> Result<Vec<(String, Vec<u8>)>, Box<dyn std::error::Error>> {
+fn read(store: &Datastore, personality: &Personality) -> Result<NamedContents, Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for item in store.items(personality)? {
         let Item::File(file) = item? else { continue };
@@ -229,7 +229,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     drop(writer);
 
     let listing = Datastore::open(dir.path()).unwrap().personalities().unwrap();
-    assert_eq!(listing.personalities, [written.clone()]);
+    assert_eq!(listing.personalities, std::slice::from_ref(&written));
     assert_eq!(written.header, header);
     let footer = &written.footer;
     assert_eq!((footer.items, footer.files, footer.keys, footer.notes, footer.bytes), (3, 1, 1, 1, 3));

@@ -1,5 +1,7 @@
 //! The one integration test binary; each module says what it shows.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test that is skipped says so")]
+
 /// The import rules of `src/README.md` hold.
 mod architecture;
 /// Everything of a file is taken, and what is not is accounted for.

@@ -86,7 +86,7 @@ fn a_datastore_that_fills_up() {
         "extract", "--source", sample(), "--datastore", share.0, "--all-users");
     let left: Vec<PathBuf> =
         files_below(&share.0).into_iter().filter(|path| path.starts_with("tmp")).collect();
-    assert_eq!(left, [PathBuf::new(); 0], "no half-written file stays");
+    assert_eq!(left, Vec::<PathBuf>::new(), "no half-written file stays");
     run!("list", "--datastore", share.0).ends(0);
     run!("verify", "--datastore", share.0).ends(0);
     share.remount("size=64m");
@@ -177,7 +177,7 @@ fn personalities_that_are_not_there() {
     refused!(11, ["No personality"]; "verify", "--datastore", datastore(), "--user", "nobody");
     refused!(11, ["No personality"];
         "inject", "--datastore", datastore(), "--computer", "OTHER", "--target", folder.path());
-    assert_eq!(files_below(folder.path()), [PathBuf::new(); 0]);
+    assert_eq!(files_below(folder.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -210,10 +210,10 @@ fn a_target_that_is_too_small() {
     fs_err::create_dir(&target).unwrap();
     refused!(72, ["bytes free", "hint: Free space"];
         "inject", "--datastore", datastore(), "--computer", COMPUTER, "--target", target);
-    assert_eq!(files_below(&disk.0), [PathBuf::new(); 0]);
+    assert_eq!(files_below(&disk.0), Vec::<PathBuf>::new());
     let zip = disk.0.join("all.zip");
     refused!(72, ["all.zip", "Nothing was left behind"]; "export", "--datastore", datastore(), "--to", zip);
-    assert_eq!(files_below(&disk.0), [PathBuf::new(); 0]);
+    assert_eq!(files_below(&disk.0), Vec::<PathBuf>::new());
     disk.remount("size=64m");
     run!("inject", "--datastore", datastore(), "--computer", COMPUTER, "--target", target).ends(3);
 }

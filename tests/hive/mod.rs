@@ -35,7 +35,6 @@ fn corpus() -> Option<PathBuf> {
     Some(corpus)
 }
 
-#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
 fn say(text: &str) {
     eprintln!("{text}");
 }

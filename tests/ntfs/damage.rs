@@ -325,7 +325,9 @@ fn what_was_never_written_is_zero() {
     let ntfs = Ntfs::open(&source).unwrap();
     let file = ntfs.file(&source, RecordNumber(46)).unwrap();
     let data = file.data().unwrap();
-    assert_eq!((data.size, data.valid_data_length, data.data_ranges()), (1 << 20, 4096, vec![0..4096]));
+    let first_cluster = 0..4096;
+    let of_data = (data.size, data.valid_data_length, data.data_ranges());
+    assert_eq!(of_data, (1 << 20, 4096, Vec::from([first_cluster])));
     // Behind the first 4096 bytes the source has nothing to read: it must not be asked.
     let content = read_all(&source, &ntfs, data);
     let stored: Vec<u8> =

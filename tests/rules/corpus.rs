@@ -12,7 +12,6 @@ fn corpus(folder: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
 fn say(text: &str) {
     eprintln!("{text}");
 }

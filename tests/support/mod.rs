@@ -40,7 +40,6 @@ pub(crate) fn image(kind: &str) -> Option<PathBuf> {
     None
 }
 
-#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
 pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }
