@@ -1,8 +1,8 @@
 //! Replay of transaction logs: finishes in memory the write that Windows could not finish.
 //!
 //! A hive is dirty when its sequence numbers differ or its checksum is wrong; only then are logs looked at. Up to
-//! Windows 8 a log holds one set of dirty pages ([`dirty_vector`](super::dirty_vector)), later ones hold a chain of
-//! entries ([`log_entry`](super::log_entry)). Logs may come in any order and number: their own base blocks tell which is
+//! Windows 8 a log holds one set of dirty pages ([`dirty_vector`]), later ones hold a chain of
+//! entries ([`log_entry`]). Logs may come in any order and number: their own base blocks tell which is
 //! which. Nothing is written to the source.
 
 use serde::Serialize;

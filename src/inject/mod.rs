@@ -1,7 +1,7 @@
 //! Stage 7: puts personalities into a target, planned, journalled, and undoable.
 //!
-//! [`plan`] decides for every item where it goes and what happens to what is there already, and counts what the target
-//! cannot hold. [`act`] carries the plan out. Seen through a [`Rehearsal`] of the target it is a dry run: the same
+//! [`plan()`] decides for every item where it goes and what happens to what is there already, and counts what the target
+//! cannot hold. [`act()`] carries the plan out. Seen through a [`Rehearsal`] of the target it is a dry run: the same
 //! code, except that nothing is written. Every change is in the journal before it is made; when an inject fails it is
 //! taken back at once, and [`undo`] takes back one that succeeded.
 //!
