@@ -10,6 +10,8 @@ mod bad_input;
 mod datastore;
 /// What is printed and logged, and how a run ends early.
 mod output;
+/// Keys exported, compared, and found again after they were deleted.
+mod registry;
 /// What is read of a volume is what others read, and the volume stays as it was.
 mod source;
 

@@ -1,0 +1,65 @@
+//! `reg` on hive files: export that regedit could take, comparison, deleted keys.
+
+use coldstate::{
+    hive::{self, Hive, Strictness, ValueType},
+    nt::{FileTime, NtString},
+};
+
+use super::{run, sample};
+
+/// A user's hive from the sample, as a file.
+fn hive_file(folder: &std::path::Path, user: &str) -> std::path::PathBuf {
+    let file = folder.join(format!("{user}.dat"));
+    let bytes = run!("cat", sample(), format!(r"\Users\{user}\NTUSER.DAT")).ends(0).stdout;
+    fs_err::write(&file, bytes).unwrap();
+    file
+}
+
+fn open(file: &std::path::Path) -> Hive {
+    Hive::open(fs_err::read(file).unwrap(), &[], Strictness::Lenient).unwrap()
+}
+
+#[test]
+fn an_exported_key_is_the_key_when_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("desktop.reg");
+    run!("reg", sample(), "anna", r"Control Panel", "--export", text).ends(0);
+    let sections = hive::reg_text::parse(&fs_err::read(&text).unwrap()).unwrap();
+    assert!(
+        sections[0].path.to_string().starts_with(r"HKEY_CURRENT_USER\Control Panel"),
+        "{:?}",
+        sections[0].path
+    );
+
+    let original = open(&hive_file(folder.path(), "anna"));
+    let security = original.root().security().unwrap().unwrap();
+    let mut copy = Hive::create(5, "ROOT", &security, FileTime::now()).unwrap();
+    copy.import(&sections, "HKEY_CURRENT_USER").unwrap();
+    let changes = hive::diff(original.key("Control Panel").unwrap(), copy.key("Control Panel").unwrap());
+    let of_content: Vec<_> =
+        changes.iter().filter(|change| !matches!(change, hive::Change::Security(_))).collect();
+    assert!(of_content.is_empty(), "{of_content:?}");
+
+    let printed = run!("reg", sample(), "anna", r"Control Panel", "--export", "-").ends(0);
+    assert!(printed.text().starts_with("Windows Registry Editor Version 5.00"));
+}
+
+#[test]
+fn two_hives_are_compared_and_deleted_keys_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = hive_file(folder.path(), "anna");
+    assert_eq!(run!("reg", before, "--diff", before, "--json").ends(0).json(), serde_json::json!([]));
+
+    let mut edited = open(&before);
+    let key = edited.create_key(r"Software\Coldstate test\Gone").unwrap();
+    edited.set_value(key, "Marker", ValueType::Sz, &NtString::from("m\0").to_utf16le()).unwrap();
+    let key = edited.key(r"Software\Coldstate test\Gone").unwrap().id();
+    edited.delete_key(key).unwrap();
+    let after = folder.path().join("after.dat");
+    fs_err::write(&after, edited.to_bytes()).unwrap();
+
+    let changes = run!("reg", before, "--diff", after).ends(0);
+    assert!(changes.text().contains(r"Software\Coldstate test"), "{}", changes.text());
+    let deleted = run!("reg", after, "--deleted").ends(0);
+    assert!(deleted.text().contains("Gone"), "{}", deleted.text());
+}
