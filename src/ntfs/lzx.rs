@@ -3,8 +3,8 @@
 //! It differs from the LZX of cabinets: blocks say "the usual size" in one bit, there is no bit for the translation of
 //! calls in x86 code, which is always done as if the file had 12,000,000 bytes, and nothing lasts from chunk to chunk.
 //!
-//! Reference: \[MS-PATCH\] 2.1 to 2.7 for blocks, codes and distances; the differences are documented nowhere and
-//! were learnt from what wimlib writes and Windows reads.
+//! Reference: \[MS-PATCH\] 2.1 to 2.7 for blocks, codes and distances; the differences are in no specification and
+//! were held against what wimlib and Windows write.
 
 use super::{
     Damage,
