@@ -91,9 +91,13 @@ struct Opened {
 }
 
 fn open_sample() -> Option<Opened> {
-    let bytes = fs_err::read(image("sample")?).unwrap();
+    open("sample")
+}
+
+fn open(kind: &str) -> Option<Opened> {
+    let bytes = fs_err::read(image(kind)?).unwrap();
     let source = Arc::new(Failing { bytes, bad: Mutex::default() });
-    let disk = Disk::new(Arc::clone(&source) as Arc<dyn ReadAt>, "sample").unwrap();
+    let disk = Disk::new(Arc::clone(&source) as Arc<dyn ReadAt>, kind).unwrap();
     let volume = disk.volumes().remove(0);
     let ntfs = Ntfs::open(&volume).unwrap();
     let index = ntfs.scan(&volume, &|_| {}).unwrap();
@@ -299,4 +303,26 @@ fn rules_filter_by_the_size_of_a_file() {
     assert!(!plan.files.is_empty() && plan.files.iter().all(|file| file.size >= 20_000));
     let smaller = plan.left_out.iter().map(|left_out| left_out.files).sum::<u64>();
     assert!(smaller > 0, "smaller files are accounted for");
+}
+
+#[test]
+fn caches_of_a_german_xp_stay_where_they_are() {
+    let Some(opened) = open("winxp") else { return };
+    let set = RuleSet::parse(&rules::builtin()).unwrap();
+    let profiles: Vec<&Profile> =
+        opened.installation.profiles.iter().filter(|one| one.folder.is_some()).collect();
+    let mut left_out = 0;
+    for profile in profiles {
+        let rules = set.compile_one(&OldFacts::new(opened.old(), Some(profile)));
+        let plan = gather::plan(&opened.old(), &rules, profile.folder.as_ref());
+        for path in plan.files.iter().flat_map(|file| &file.paths) {
+            let text = path.to_string();
+            assert!(!text.contains(r"\Lokale Einstellungen\Temp\"), "{text}");
+            assert!(!text.contains(r"\Temporary Internet Files\"), "{text}");
+        }
+        let named = |path: &WinPath| path.to_string().contains(r"\Lokale Einstellungen\Temp");
+        left_out +=
+            plan.left_out.iter().filter(|entry| named(&entry.path)).map(|entry| entry.files).sum::<u64>();
+    }
+    assert!(left_out > 0, "the volume has such files");
 }
