@@ -110,7 +110,7 @@ fn open_from_source(console: &Console, args: &args::Reg) -> Result<Hive, UserErr
     };
     let (opened, windows) = source::windows(console, &args.source, &args.place)?;
     let path = hive_path(&windows, name)?;
-    windows::open_hive(&opened.volume, &opened.ntfs, &opened.index, &path)
+    windows::open_hive(&opened.tree(), &path)
         .map_err(|error| UserError::from_error(Exit::StoppedAtItem, &error))
 }
 

@@ -6,7 +6,7 @@ use crate::{
     nt::WinPath,
     ntfs::{Index, Ntfs},
     volume::{self, Disk, Volume, VolumeError, VolumeKind},
-    windows::{self, Installation},
+    windows::{self, Installation, VolumeTree},
 };
 
 /// What to do about a locked volume.
@@ -19,6 +19,13 @@ pub(super) struct Opened {
     pub(super) volume: Volume,
     pub(super) ntfs: Ntfs,
     pub(super) index: Index,
+}
+
+impl Opened {
+    /// Its files, as those ask who look for a Windows.
+    pub(super) fn tree(&self) -> VolumeTree<'_> {
+        VolumeTree { source: &self.volume, ntfs: &self.ntfs, index: &self.index }
+    }
 }
 
 /// Opens the disk behind a name other than `auto`.

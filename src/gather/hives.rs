@@ -86,7 +86,7 @@ impl<'a> Hives<'a> {
             Mount::UserClasses => self.profile?.usrclass.as_ref(),
         };
         // Why a hive cannot be read is among the problems of the installation and the profile.
-        windows::open_hive(self.old.volume, self.old.ntfs, self.old.index, path?).ok()
+        windows::open_hive(&self.old.tree(), path?).ok()
     }
 }
 

@@ -26,7 +26,7 @@ pub use sink::{PutError, Sink};
 use crate::{
     ntfs::{Index, Ntfs},
     volume::Volume,
-    windows::Installation,
+    windows::{Installation, VolumeTree},
 };
 
 /// An old Windows, opened for reading: what every function of this stage looks at.
@@ -40,4 +40,11 @@ pub struct OldWindows<'a> {
     pub index: &'a Index,
     /// The Windows.
     pub installation: &'a Installation,
+}
+
+impl<'a> OldWindows<'a> {
+    /// The files of its volume.
+    fn tree(&self) -> VolumeTree<'a> {
+        VolumeTree { source: self.volume, ntfs: self.ntfs, index: self.index }
+    }
 }

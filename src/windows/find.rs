@@ -1,11 +1,12 @@
 //! Finding the installations of a volume, and reading what each says about itself.
 
 use super::{
-    Architecture, DriveTarget, Drives, Environment, HivePaths, Installation, Membership, Tenant, TimeZone,
-    Version,
+    Architecture, DriveTarget, Drives, Environment, HivePaths, Installation, Membership, Profile, ProfileKind,
+    Tenant, TimeZone, Version,
     accounts::Accounts,
     names::{Names, lsa_text},
-    registry::{HiveFileError, Registry, open_hive},
+    registry::Registry,
+    tree::{Site, Tree, VolumeTree},
     users::Users,
     variables::MachinePlaces,
     version,
@@ -23,39 +24,12 @@ const PROFILE_LIST: &str = r"Microsoft\Windows NT\CurrentVersion\ProfileList";
 /// ones found are reported.
 const MAX_INSTALLATIONS: usize = 64;
 
-/// A volume that can be asked: its bytes, its file system, its index.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub(super) source: &'a dyn ReadAt,
-    pub(super) ntfs: &'a Ntfs,
-    pub(super) index: &'a Index,
-}
-
-impl Site<'_> {
-    /// Opens a hive; none when it is absent. What else keeps it from being opened is told in `problems`.
-    pub(super) fn open(&self, path: &WinPath, problems: &mut Vec<String>) -> Option<Registry> {
-        match open_hive(self.source, self.ntfs, self.index, path) {
-            Ok(hive) => Some(Registry::new(hive, path.to_string())),
-            Err(HiveFileError::Absent { .. }) => None,
-            Err(error) => {
-                problems.push(error.to_string());
-                None
-            }
-        }
-    }
-
-    /// The path when there is something at it.
-    pub(super) fn existing(&self, path: WinPath) -> Option<WinPath> {
-        self.index.find(&path).is_some().then_some(path)
-    }
-}
-
 /// Finds every installation of a volume: each folder with `System32\config\SOFTWARE` and `SYSTEM`, wherever it is. Those
 /// in place come before those set aside (`Windows.old`).
 pub fn installations(source: &dyn ReadAt, ntfs: &Ntfs, index: &Index) -> Vec<Installation> {
-    let site = Site { source, ntfs, index };
+    let tree = VolumeTree { source, ntfs, index };
     let mut found: Vec<Installation> =
-        windows_folders(site).into_iter().map(|folder| read(site, folder)).collect();
+        windows_folders(ntfs, index).into_iter().map(|folder| installation(&tree, folder)).collect();
     found.sort_by_key(|installation| {
         (
             installation.previous,
@@ -67,14 +41,13 @@ pub fn installations(source: &dyn ReadAt, ntfs: &Ntfs, index: &Index) -> Vec<Ins
 }
 
 /// Every folder that holds `System32\config` with the two hives no Windows is without.
-fn windows_folders(site: Site<'_>) -> Vec<WinPath> {
+fn windows_folders(ntfs: &Ntfs, index: &Index) -> Vec<WinPath> {
     let (system32, config) = (NtString::from("System32"), NtString::from("config"));
-    let index = site.index;
     let is_windows = |folder: RecordNumber| {
         let config = index.child(folder, &config)?;
         index.child(config, &"SOFTWARE".into()).and(index.child(config, &"SYSTEM".into()))
     };
-    let mut folders: Vec<WinPath> = (0..site.ntfs.record_count())
+    let mut folders: Vec<WinPath> = (0..ntfs.record_count())
         .filter_map(|number| index.entry(RecordNumber(number)))
         .filter(|entry| entry.is_directory && entry.name.eq_ignore_case(&system32))
         .filter(|entry| is_windows(entry.record.number).is_some())
@@ -86,8 +59,9 @@ fn windows_folders(site: Site<'_>) -> Vec<WinPath> {
     folders
 }
 
-/// Reads one installation.
-fn read(site: Site<'_>, windows_dir: WinPath) -> Installation {
+/// Reads the installation whose Windows folder is `windows_dir`.
+pub fn installation(tree: &dyn Tree, windows_dir: WinPath) -> Installation {
+    let site = Site(tree);
     let mut problems = Vec::new();
     let config = windows_dir.join_path(&r"System32\config".into());
     let hive_path = |name: &str| config.join(&NtString::from(name));
@@ -142,7 +116,35 @@ fn read(site: Site<'_>, windows_dir: WinPath) -> Installation {
         problems.extend(registry.take_problems());
     }
     found.problems = problems;
+    found.places = places;
     found
+}
+
+impl Installation {
+    /// The profile a user would get here whom this Windows does not know yet: with its folder at `image_path`
+    /// (`C:\Users\bob`), and the known folders and variables that follow. Nothing of it exists.
+    pub fn foresee_profile(
+        &self,
+        tree: &dyn Tree,
+        sid: Option<Sid>,
+        name: &str,
+        domain: Option<&str>,
+        image_path: &str,
+    ) -> Profile {
+        let mut profile = Profile {
+            kind: ProfileKind::of(sid.as_ref(), self.machine_sid.as_ref()),
+            sid,
+            name: name.to_owned(),
+            domain: domain.map(str::to_owned),
+            profile_image_path: image_path.to_owned(),
+            folder: self.drives.translate(image_path),
+            ..Profile::default()
+        };
+        let names = Names::new(&[], &self.computer_name);
+        let (site, places) = (Site(tree), &self.places);
+        Users { site, installation: self, software: None, names: &names, places }.foresee(&mut profile);
+        profile
+    }
 }
 
 /// What `SOFTWARE` says about the product.
@@ -336,9 +338,9 @@ fn drives(
         && below.len() == own.len()
         && below.iter().zip(&own).all(|(here, own)| here.eq_ignore_case(own));
     let root = if is_suffix { WinPath::from_names(above) } else { windows_dir.parent().unwrap_or_default() };
-    let moved = match site.index.find(&root).filter(|_| !root.is_root()) {
-        Some(folder) => site.index.children(folder).map(|entry| entry.name.clone()).collect(),
-        None => Vec::new(),
+    let moved = match root.is_root() {
+        true => Vec::new(),
+        false => site.0.list(&root).into_iter().map(|entry| entry.name).collect(),
     };
     Drives::new(mounted, letter, root, moved)
 }
@@ -351,8 +353,8 @@ fn machine_places(site: Site<'_>, found: &Installation, software: Option<&Regist
     let text = |path: &str, name: &str| software.and_then(|software| software.text(path, name));
     // Without a version, the folders on the volume tell which layout it is.
     let is_before_vista = if found.version == Version::default() {
-        site.index.find(&drives.root().join_path(&"Documents and Settings".into())).is_some()
-            && site.index.find(&drives.root().join_path(&"Users".into())).is_none()
+        site.0.exists(&drives.root().join_path(&"Documents and Settings".into()))
+            && !site.0.exists(&drives.root().join_path(&"Users".into()))
     } else {
         found.version.is_before_vista()
     };

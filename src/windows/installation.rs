@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Account, Architecture, Drives, Environment, LocalGroup, Profile, Version};
+use super::{
+    Account, Architecture, Drives, Environment, LocalGroup, Profile, Version, variables::MachinePlaces,
+};
 use crate::nt::{FileTime, Sid, WinPath};
 
 /// What the computer was joined to.
@@ -126,6 +128,9 @@ pub struct Installation {
     pub variables: Environment,
     /// What could not be read, as sentences.
     pub problems: Vec<String>,
+    /// What the variables are made of.
+    #[serde(skip)]
+    pub(super) places: MachinePlaces,
 }
 
 impl Installation {

@@ -24,13 +24,14 @@ mod program;
 mod registry;
 pub mod sam;
 mod selection;
+mod tree;
 mod users;
 mod variables;
 mod version;
 
 pub use drive::{DriveLetter, DriveTarget, Drives, Place};
 pub use environment::Environment;
-pub use find::installations;
+pub use find::{installation, installations};
 pub use installation::{HivePaths, Installation, Membership, Tenant, TimeZone};
 pub use known_folder::{KnownFolder, Location, LocationSource, Redirection};
 pub use profile::{
@@ -39,5 +40,6 @@ pub use profile::{
 pub use program::version_string;
 pub use registry::{HiveFileError, open_hive};
 pub use selection::{Selected, UserPattern, UserSelection};
+pub use tree::{Tree, TreeEntry, VolumeTree};
 pub use variables::VIRTUAL_FOLDERS;
 pub use version::{Architecture, Version};

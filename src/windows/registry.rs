@@ -8,12 +8,10 @@ use std::{borrow::Cow, cell::RefCell};
 
 use thiserror::Error;
 
-use super::Environment;
+use super::{Environment, tree::Tree};
 use crate::{
     hive::{Damage, Hive, HiveError, Key, Recovery, Strictness, Value},
     nt::{FileTime, NtString, WinPath},
-    ntfs::{Index, Ntfs, NtfsError},
-    volume::ReadAt,
 };
 
 /// Largest hive or log that is read into memory. Windows itself allows 2 GiB; the largest `SOFTWARE` of a workstation in
@@ -35,12 +33,14 @@ pub enum HiveFileError {
         path: WinPath,
     },
     /// It is larger than any hive is.
-    #[error("{path} has {size} bytes, more than the {MAX_HIVE} that are read as a hive")]
+    #[error("{path} has {size} bytes, more than the {limit} that are read of such a file")]
     TooLarge {
         /// The file.
         path: WinPath,
         /// Its size in bytes.
         size: u64,
+        /// The most that is read.
+        limit: u64,
     },
     /// The file system could not give it.
     #[error("{path} cannot be read: {source}")]
@@ -48,7 +48,7 @@ pub enum HiveFileError {
         /// The file.
         path: WinPath,
         /// Why.
-        source: NtfsError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Its content is not a hive, or is damaged beyond use.
     #[error("{path} cannot be used as a hive: {source}")]
@@ -60,20 +60,15 @@ pub enum HiveFileError {
     },
 }
 
-/// Opens a hive file of the volume, with the logs beside it replayed in memory.
+/// Opens a hive file, with the logs beside it replayed in memory.
 ///
 /// # Errors
 /// When the file is absent, unreadable, or not a hive. Damage inside it shows when the damaged part is asked for.
-pub fn open_hive(
-    source: &dyn ReadAt,
-    ntfs: &Ntfs,
-    index: &Index,
-    path: &WinPath,
-) -> Result<Hive, HiveFileError> {
-    let primary = read_file(source, ntfs, index, path)?;
+pub fn open_hive(tree: &dyn Tree, path: &WinPath) -> Result<Hive, HiveFileError> {
+    let primary = tree.read(path, MAX_HIVE)?;
     let mut logs = Vec::new();
     for suffix in LOG_SUFFIXES {
-        match read_file(source, ntfs, index, &with_suffix(path, suffix)) {
+        match tree.read(&with_suffix(path, suffix), MAX_HIVE) {
             Ok(log) if !log.is_empty() => logs.push(log),
             // A hive without its log is as far as the last flush; the hive says so itself when it is dirty.
             Ok(_) | Err(_) => {}
@@ -87,27 +82,6 @@ fn with_suffix(path: &WinPath, suffix: &str) -> WinPath {
     let name = path.file_name().unwrap_or_default();
     let units: Vec<u16> = name.units().iter().copied().chain(suffix.encode_utf16()).collect();
     path.parent().unwrap_or_default().join(&NtString::from(units))
-}
-
-fn read_file(
-    source: &dyn ReadAt,
-    ntfs: &Ntfs,
-    index: &Index,
-    path: &WinPath,
-) -> Result<Vec<u8>, HiveFileError> {
-    let absent = || HiveFileError::Absent { path: path.clone() };
-    let unreadable = |source| HiveFileError::Unreadable { path: path.clone(), source };
-    let record = index.find(path).ok_or_else(absent)?;
-    let file = ntfs.file(source, record).map_err(unreadable)?;
-    let stream = file.data().ok_or_else(absent)?;
-    let size = stream.size;
-    let too_large = || HiveFileError::TooLarge { path: path.clone(), size };
-    if size > MAX_HIVE {
-        return Err(too_large());
-    }
-    let mut bytes = vec![0; usize::try_from(size).map_err(|_| too_large())?];
-    ntfs.read_stream(source, stream, 0, &mut bytes).map_err(unreadable)?;
-    Ok(bytes)
 }
 
 /// A hive to ask for single facts, with the problems met so far.

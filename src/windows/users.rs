@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Environment, Installation, KnownFolder, LastUse, LastUseSource, Location, NameSource, Profile,
     ProfileKind, ProfileMark,
-    find::Site,
     known_folder::{Shell, is_below},
     names::Names,
     registry::Registry,
+    tree::Site,
     variables::{MachinePlaces, UserPlaces, user_shell_environment, user_variables},
 };
 use crate::{
     nt::{NtString, Sid, WinPath},
-    ntfs::RecordNumber,
 };
 
 const PROFILE_LIST: &str = r"Microsoft\Windows NT\CurrentVersion\ProfileList";
@@ -80,13 +79,17 @@ impl OwnSettings {
 impl Users<'_> {
     /// Known folders of the profile new users start from, and the path of its hive.
     pub(super) fn default_profile(&self) -> (BTreeMap<KnownFolder, Location>, Option<WinPath>) {
-        let image_path = &self.places.default_profile;
-        let folder = self.installation.drives.translate(image_path);
+        let (hive, own) = self.default_settings();
+        (self.known_folders(&self.places.default_profile, &own), hive)
+    }
+
+    /// The hive of the profile new users start from, and what it says about folders.
+    fn default_settings(&self) -> (Option<WinPath>, OwnSettings) {
+        let folder = self.installation.drives.translate(&self.places.default_profile);
         let hive = folder.and_then(|folder| self.site.existing(folder.join(&"NTUSER.DAT".into())));
         // What is wrong with this hive matters to nobody's data.
         let registry = hive.as_ref().and_then(|path| self.site.open(path, &mut Vec::new()));
-        let own = registry.as_ref().map(OwnSettings::read).unwrap_or_default();
-        (self.known_folders(image_path, &own), hive)
+        (hive, registry.as_ref().map(OwnSettings::read).unwrap_or_default())
     }
 
     /// All profiles: those with people first, by name.
@@ -171,20 +174,20 @@ impl Users<'_> {
     fn add_orphan_folders(&self, profiles: &mut Vec<Profile>) {
         let drives = &self.installation.drives;
         let profiles_dir = &self.installation.profiles_dir;
-        let Some(folder) = self.site.index.find(profiles_dir).filter(|_| !profiles_dir.is_root()) else {
+        if profiles_dir.is_root() {
             return;
-        };
+        }
         let mut known: BTreeSet<WinPath> =
             profiles.iter().filter_map(|profile| profile.folder.as_ref()).map(WinPath::to_upper).collect();
         for place in [&self.places.default_profile, &self.places.all_users] {
             known.extend(drives.translate(place).map(|path| path.to_upper()));
         }
-        for entry in self.site.index.children(folder) {
+        for entry in self.site.0.list(profiles_dir) {
             let path = profiles_dir.join(&entry.name);
             let is_nobodys = NOBODYS_FOLDERS.iter().any(|name| entry.name.eq_ignore_case(&(*name).into()));
             // A reparse point here is one of the compatibility junctions (`All Users`, `Default User`).
-            if !entry.is_directory
-                || entry.reparse_tag.is_some()
+            if !entry.is_folder
+                || entry.is_reparse_point
                 || is_nobodys
                 || known.contains(&path.to_upper())
             {
@@ -209,9 +212,7 @@ impl Users<'_> {
 
     /// Whose folder it is: the account that owns it, or else the first account its security descriptor names.
     fn owner(&self, folder: &WinPath) -> Option<Sid> {
-        let Site { source, ntfs, index } = self.site;
-        let file = ntfs.file(source, index.find(folder)?).ok()?;
-        let descriptor = ntfs.security_descriptor(source, &file).ok()??;
+        let descriptor = self.site.0.security(folder)?;
         let owner = descriptor.owner().filter(Sid::is_account);
         owner.or_else(|| descriptor.sids().into_iter().find(Sid::is_account))
     }
@@ -227,8 +228,8 @@ impl Users<'_> {
         let own = self.read_hive(profile);
         self.name(profile, &own);
         self.join_account(profile);
-        if let Some(folder) = profile.folder.as_ref().and_then(|folder| self.site.index.find(folder)) {
-            (profile.size, profile.files) = self.measure(folder);
+        if let Some(measured) = profile.folder.as_ref().and_then(|folder| self.site.0.measure(folder)) {
+            (profile.size, profile.files) = measured;
         }
         profile.settle_last_use();
 
@@ -237,7 +238,14 @@ impl Users<'_> {
             profile.known_folders.get(&KnownFolder::LocalAppData).and_then(|place| place.path.clone());
         profile.usrclass = local
             .and_then(|local| self.site.existing(local.join_path(&r"Microsoft\Windows\UsrClass.dat".into())));
-        let shell = self.shell_environment(&profile.profile_image_path, &own);
+        profile.variables = self.variables(profile, &own, system);
+        profile.marks.sort();
+        profile.marks.dedup();
+    }
+
+    /// The variables of a profile whose name and folders are known.
+    fn variables(&self, profile: &Profile, own: &OwnSettings, system: &Environment) -> Environment {
+        let shell = self.shell_environment(&profile.profile_image_path, own);
         let places = UserPlaces {
             profile: &profile.profile_image_path,
             name: &profile.name,
@@ -246,9 +254,15 @@ impl Users<'_> {
             folders: &profile.known_folders,
             is_before_vista: self.places.version.is_before_vista(),
         };
-        profile.variables = user_variables(system, &shell, &places);
-        profile.marks.sort();
-        profile.marks.dedup();
+        user_variables(system, &shell, &places)
+    }
+
+    /// Gives a profile that does not exist yet the folders and variables it would have: those of the profile that new
+    /// users start from, below its own folder.
+    pub(super) fn foresee(&self, profile: &mut Profile) {
+        let own = self.default_settings().1;
+        profile.known_folders = self.known_folders(&profile.profile_image_path, &own);
+        profile.variables = self.variables(profile, &own, &self.installation.variables);
     }
 
     /// Opens the user's own hive and takes from it what is needed here.
@@ -262,8 +276,8 @@ impl Users<'_> {
             profile.marks.push(ProfileMark::HiveMissing);
             return OwnSettings::default();
         };
-        if let Some(entry) = self.site.index.find(&path).and_then(|record| self.site.index.entry(record)) {
-            profile.last_use.push(LastUse { time: entry.modified, source: LastUseSource::NtuserModified });
+        if let Some(time) = self.site.0.modified(&path) {
+            profile.last_use.push(LastUse { time, source: LastUseSource::NtuserModified });
         }
         let registry = self.site.open(&path, &mut profile.problems);
         profile.ntuser = Some(path);
@@ -367,27 +381,6 @@ impl Users<'_> {
             drives: &self.installation.drives,
         }
         .locations()
-    }
-
-    /// Bytes and files below a folder. A file with several names there is counted once.
-    fn measure(&self, folder: RecordNumber) -> (u64, u64) {
-        let mut seen = BTreeSet::from([folder]);
-        let mut waiting = vec![folder];
-        let (mut size, mut files) = (0_u64, 0_u64);
-        while let Some(folder) = waiting.pop() {
-            for entry in self.site.index.children(folder) {
-                if !seen.insert(entry.record.number) {
-                    continue;
-                }
-                if entry.is_directory {
-                    waiting.push(entry.record.number);
-                } else {
-                    size = size.saturating_add(entry.size);
-                    files = files.saturating_add(1);
-                }
-            }
-        }
-        (size, files)
     }
 }
 
