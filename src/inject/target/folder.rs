@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Feature, Found, Layout, Metadata, Support, Target, TargetError, Writer};
+use super::{Feature, Found, Layout, Metadata, Support, Target, TargetError, Writer, read_all};
 use crate::{
     gather::Times,
     nt::{FileTime, NtString, WinPath},
@@ -207,6 +207,20 @@ impl Target for Folder {
             ..Times::default()
         };
         Ok(Metadata { times: Some(times), ..Metadata::default() })
+    }
+
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
+        let open = |at: Place| {
+            fs::openat(
+                &*at.folder,
+                &*at.name,
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+        };
+        let file = self.place(path).and_then(open).map_err(io::Error::from);
+        file.and_then(|fd| read_all(std::fs::File::from(fd), limit))
+            .map_err(|error| TargetError::new("reading", path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {

@@ -9,6 +9,7 @@ mod folder;
 #[cfg(target_os = "linux")]
 mod ntfs3g;
 mod rehearsal;
+mod tree;
 #[cfg(windows)]
 mod win32;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use rehearsal::Rehearsal;
+pub use tree::TargetTree;
 
 use crate::{
     gather::{Reparse, Times},
@@ -186,6 +188,12 @@ pub trait Target: Sync {
     /// When it is not there or unreadable.
     fn get(&self, path: &WinPath) -> Result<Metadata, TargetError>;
 
+    /// All of a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When it is not there, larger (`FileTooLarge`), or unreadable.
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError>;
+
     /// Makes an empty folder where nothing is.
     ///
     /// # Errors
@@ -255,6 +263,11 @@ impl TargetError {
         Self { doing, path: path.clone(), source: source.into() }
     }
 
+    /// The kind of the system's error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+
     /// True when nothing is there.
     pub fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
@@ -270,6 +283,16 @@ impl TargetError {
         let codes = if cfg!(windows) { WINDOWS } else { LINUX };
         matches!(self.source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | NotConnected)
             || self.source.raw_os_error().is_some_and(|code| codes.contains(&code))
+    }
+}
+
+/// Reads all of an open file that has at most `limit` bytes.
+fn read_all(mut file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(&mut file, limit.saturating_add(1)), &mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
     }
 }
 

@@ -187,6 +187,10 @@ impl Target for Ntfs3g {
         })
     }
 
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
+        self.folder.read(path, limit)
+    }
+
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
         self.folder.create_folder(path)
     }

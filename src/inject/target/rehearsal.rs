@@ -45,6 +45,10 @@ impl Target for Rehearsal<'_> {
         self.0.get(path)
     }
 
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
+        self.0.read(path, limit)
+    }
+
     fn create_folder(&self, _path: &WinPath) -> Result<(), TargetError> {
         Ok(())
     }

@@ -28,7 +28,7 @@ use windows_sys::Win32::System::{
 
 use super::{
     ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata, Support, Target, TargetError,
-    Writer,
+    Writer, read_all,
 };
 use crate::{
     gather::Times,
@@ -256,6 +256,19 @@ impl Target for Win32 {
             })
         };
         get().map_err(|error: io::Error| TargetError::new(DOING, path, error))
+    }
+
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
+        const DOING: &str = "reading";
+        let at = self.place(DOING, path)?;
+        let read = || {
+            let file = files::open(&at.path, Purpose::Read)?;
+            match files::basic(&file)?.attributes & (DIRECTORY | REPARSE_POINT) {
+                0 => read_all(file, limit),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            }
+        };
+        read().map_err(|error| TargetError::new(DOING, path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {

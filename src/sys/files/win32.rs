@@ -54,6 +54,8 @@ const AUTO_INHERIT_REQ_SHIFT: u32 = 2;
 pub enum Purpose {
     /// To see what it is. While it is open, a folder can not be moved or removed.
     Hold,
+    /// To read what is in it.
+    Read,
     /// To write a new file, where nothing is.
     Create,
     /// To change how the data of a file or folder that is there lie on the disk.
@@ -107,6 +109,7 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
     let all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     let (access, share, disposition) = match purpose {
         Purpose::Hold => (FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE, OPEN_EXISTING),
+        Purpose::Read => (GENERIC_READ, all, OPEN_EXISTING),
         Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
         Purpose::Data => (GENERIC_READ | GENERIC_WRITE, all, OPEN_EXISTING),
         Purpose::Metadata => (metadata, all, OPEN_EXISTING),
