@@ -13,7 +13,7 @@ use std::{
 
 use coldstate::{
     gather::{ByteRange, Content, FileItem, FileName, Hash, Item, Reparse, StreamItem, Times},
-    inject::{self, InjectError, Journal, Merge, Options, Rehearsal, Source, SourceError},
+    inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source, SourceError},
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, WinPath},
     ntfs::{Ntfs, StreamKind},
     record::{Outcome, Record},
@@ -112,9 +112,10 @@ fn inject_into(
     record: &Record,
 ) -> Result<inject::Done, InjectError> {
     let target = inject::open(root)?;
-    let options = Options { merge, ..Options::default() };
-    let plan = inject::plan(sources, &*target, &options, record)?;
-    inject::act(&plan, sources, &*target, &Journal::create(journal, &*target)?, record)
+    let options = Options { merge };
+    let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
+    let plan = inject::plan(&placed, &*target, &options, record)?;
+    inject::act(&plan, &placed, &*target, &Journal::create(journal, &*target)?, record)
 }
 
 /// Everything below a folder as text, so that two states can be compared: contents, times, modes, links, attributes.
@@ -480,8 +481,9 @@ fn a_dry_run_reads_everything_and_writes_nothing() {
     let p = everything();
     let record = Record::default();
     let target = inject::open(&root).unwrap();
-    let plan = inject::plan(&[&p], &*target, &Options::default(), &record).unwrap();
-    let rehearsed = inject::act(&plan, &[&p], &Rehearsal(&*target), &Journal::nowhere(), &record).unwrap();
+    let placed = [Placed::as_it_is(&p)];
+    let plan = inject::plan(&placed, &*target, &Options::default(), &record).unwrap();
+    let rehearsed = inject::act(&plan, &placed, &Rehearsal(&*target), &Journal::nowhere(), &record).unwrap();
     assert_eq!(snapshot(dir.path()), before);
     let real = Record::default();
     let done = inject_into(&[&p], &root, &dir.path().join("journal"), Merge::Refuse, &real).unwrap();
@@ -702,12 +704,13 @@ fn a_target_that_fills_up_is_as_it_was_before() {
     p.file(r"\last", &vec![9; 4 << 20], |_, _| {});
     let record = Record::default();
     let target = inject::open(&volume.root()).unwrap();
-    let options = Options { merge: Merge::Replace, ..Options::default() };
-    let plan = inject::plan(&[&p], &*target, &options, &record).unwrap();
+    let options = Options { merge: Merge::Replace };
+    let placed = [Placed::as_it_is(&p)];
+    let plan = inject::plan(&placed, &*target, &options, &record).unwrap();
     let free = target.free_space().unwrap();
     fs_err::write(&hog, vec![5; free as usize - (4 << 20)]).unwrap();
     let journal = Journal::create(&volume.journal("b"), &*target).unwrap();
-    let failed = inject::act(&plan, &[&p], &*target, &journal, &record);
+    let failed = inject::act(&plan, &placed, &*target, &journal, &record);
     assert!(
         matches!(&failed, Err(InjectError::Undone { cause }) if cause.to_string().contains("space")),
         "{failed:?}"

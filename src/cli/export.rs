@@ -13,7 +13,7 @@ use super::{
     store::{self, describe},
 };
 use crate::{
-    inject::{self, Below, InjectError, Journal, Options, Source, StoredPersonality, ZipFileError},
+    inject::{self, Below, InjectError, Journal, Options, Placed, Source, StoredPersonality, ZipFileError},
     nt::{NtString, WinPath},
     record::Record,
     store::Personality,
@@ -92,8 +92,9 @@ fn to_folder(
     fs_err::create_dir_all(path).map_err(|error| UserError::write(&error))?;
     let failed = |error| inject_error(&error);
     let target = inject::open(path).map_err(failed)?;
+    let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
     let plan =
-        inject::plan(sources, &*target, &Options::default(), record).map_err(|error| match &error {
+        inject::plan(&placed, &*target, &Options::default(), record).map_err(|error| match &error {
             InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
                 .hint("Choose a new or empty folder with --to: an export never replaces a file."),
             _ => inject_error(&error),
@@ -102,6 +103,6 @@ fn to_folder(
     let journal_path = journal_beside(path);
     let journal = Journal::create(&journal_path, &*target).map_err(failed)?;
     let _progress = console.progress("exporting", record);
-    inject::act(&plan, sources, &*target, &journal, record).map_err(failed)?;
+    inject::act(&plan, &placed, &*target, &journal, record).map_err(failed)?;
     fs_err::remove_file(&journal_path).map_err(|error| UserError::write(&error))
 }

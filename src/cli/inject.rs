@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     inject::{
-        self, Done, InjectError, Journal, Loss, Options, Plan, Rehearsal, Source, StoredPersonality, Target,
+        self, Done, InjectError, Journal, Loss, Options, Placed, Plan, Rehearsal, StoredPersonality, Target,
     },
     record::{Note, Record},
 };
@@ -55,7 +55,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let selected = store::select(console, &select)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
-    let sources: Vec<&dyn Source> = stored.iter().map(|one| one as &dyn Source).collect();
+    let sources: Vec<Placed<'_>> = stored.iter().map(|one| Placed::as_it_is(one)).collect();
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     if !root.is_dir() {
@@ -66,7 +66,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         .hint("Give an existing folder, or the root of a mounted NTFS volume."));
     }
     let target = inject::open(root).map_err(|error| inject_error(&error))?;
-    let options = Options { merge: merge(args.merge), ..Options::default() };
+    let options = Options { merge: merge(args.merge) };
     let plan = inject::plan(&sources, &*target, &options, &record).map_err(|error| inject_error(&error))?;
     print_plan(console, &plan, root);
     let done = act(console, args, &plan, &sources, &*target, &record)?;
@@ -98,7 +98,7 @@ fn act(
     console: &Console,
     args: &args::Inject,
     plan: &Plan,
-    sources: &[&dyn Source],
+    sources: &[Placed<'_>],
     target: &dyn Target,
     record: &Arc<Record>,
 ) -> Result<Done, UserError> {

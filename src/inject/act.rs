@@ -14,7 +14,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    InjectError, Journal, Source,
+    InjectError, Journal, Placed,
     journal::{self, Entry},
     plan::{FileStep, FolderStep, Plan, There, is_written, kept_reparse},
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
@@ -48,20 +48,20 @@ pub struct Done {
 
 /// Carries out `plan`. When it fails midway everything is taken back.
 ///
-/// `sources` and `target` are those the plan was made with; for a dry run `target` is seen through a
+/// `placed` and `target` are those the plan was made with; for a dry run `target` is seen through a
 /// [`super::Rehearsal`] and `journal` is [`Journal::nowhere`].
 ///
 /// # Errors
 /// [`InjectError::Undone`] with the reason, [`InjectError::Cancelled`], or [`InjectError::HalfUndone`].
 pub fn act(
     plan: &Plan,
-    sources: &[&dyn Source],
+    placed: &[Placed<'_>],
     target: &dyn Target,
     journal: &Journal,
     record: &Record,
 ) -> Result<Done, InjectError> {
     let run = Run {
-        sources,
+        placed,
         target,
         journal,
         record,
@@ -83,7 +83,7 @@ pub fn act(
 }
 
 struct Run<'a> {
-    sources: &'a [&'a dyn Source],
+    placed: &'a [Placed<'a>],
     target: &'a dyn Target,
     journal: &'a Journal,
     record: &'a Record,
@@ -324,7 +324,7 @@ impl Run<'_> {
             |reason: &str| Failure::Item(format!("its contents in the datastore are damaged: {reason}"));
         let holes = stream.sparse && self.target.support().features.contains(&super::Feature::Sparse);
         let mut end = 0;
-        if let (Some(content), Some(source)) = (&stream.content, self.sources.get(source)) {
+        if let (Some(content), Some(Placed { source, .. })) = (&stream.content, self.placed.get(source)) {
             let mut data = source.content(content).map_err(|error| damaged(&error.to_string()))?;
             let mut hasher = blake3::Hasher::new();
             let whole = [ByteRange { start: 0, len: stream.size }];

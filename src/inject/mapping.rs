@@ -84,13 +84,16 @@ impl Mapping {
         let mut names: Vec<&String> = old.variables.keys().collect();
         names.sort_by_key(|name| (rank(name), *name));
         for name in names {
-            let (Some(old_text), Some(new_text)) = (old.variables.get(name), new_value(name, old, new)) else {
+            let (Some(old_text), Some(new_text)) = (old.variables.get(name), new_value(name, old, new))
+            else {
                 continue;
             };
-            let (Some(old_path), Some(new_path)) = (old.locate(old_text), new.locate(new_text)) else { continue };
+            let (Some(old_path), Some(new_path)) = (old.locate(old_text), new.locate(new_text)) else {
+                continue;
+            };
             // A folder that was led to the root or above the profile would take everything along.
-            let holds_profile =
-                name != "USERPROFILE" && profile.as_ref().is_some_and(|profile| profile.starts_with(&old_path));
+            let holds_profile = name != "USERPROFILE"
+                && profile.as_ref().is_some_and(|profile| profile.starts_with(&old_path));
             if old_path == *old.root || (holds_profile && is_of_user(name)) {
                 continue;
             }
@@ -201,7 +204,8 @@ impl Mapping {
 /// What the new Windows has for a variable of the old one.
 fn new_value<'a>(name: &str, old: &Layout<'_>, new: &Layout<'a>) -> Option<&'a String> {
     let instead = PROGRAM_FOLDERS.iter().find(|(of_old, _)| *of_old == name).map(|(_, of_new)| *of_new);
-    let instead = instead.filter(|_| !old.is_64_bit && new.is_64_bit).and_then(|name| new.variables.get(name));
+    let instead =
+        instead.filter(|_| !old.is_64_bit && new.is_64_bit).and_then(|name| new.variables.get(name));
     instead.or_else(|| new.variables.get(name))
 }
 
@@ -307,7 +311,10 @@ mod tests {
         for (old, new) in [
             (r"\Dokumente und Einstellungen\anna\x", r"\Users\annam\x"),
             (r"\dokumente und einstellungen\ANNA\eigene dateien\a\b.doc", r"\Users\annam\Documents\a\b.doc"),
-            (r"\Dokumente und Einstellungen\anna\Lokale Einstellungen\Anwendungsdaten\M", r"\Users\annam\AppData\Local\M"),
+            (
+                r"\Dokumente und Einstellungen\anna\Lokale Einstellungen\Anwendungsdaten\M",
+                r"\Users\annam\AppData\Local\M",
+            ),
             (r"\Dokumente und Einstellungen\annabel\x", r"\Dokumente und Einstellungen\annabel\x"),
             (r"\Programme\App\app.ini", r"\Program Files (x86)\App\app.ini"),
             (r"\Daten\x", r"\Daten\x"),

@@ -12,6 +12,7 @@ mod act;
 mod journal;
 mod mapping;
 mod names;
+mod placement;
 mod plan;
 mod sources;
 mod target;
@@ -31,13 +32,14 @@ use crate::{
 
 pub use act::{Done, act};
 pub use journal::Journal;
-pub use mapping::Mapping;
+pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
+pub use placement::{Placed, Placement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
     ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
-    Rehearsal, Support, Target, TargetError, Writer,
+    Rehearsal, Support, Target, TargetError, TargetTree, Writer,
 };
 pub use zip::{ZipFileError, write_zip};
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use super::{
-    InjectError, Mapping, Source, names,
+    InjectError, Placed, names,
     target::{ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, Support, Target},
 };
 use crate::{
@@ -54,8 +54,6 @@ pub enum Merge {
 pub struct Options {
     /// What to do with files that are there already.
     pub merge: Merge,
-    /// Where things go.
-    pub mapping: Mapping,
 }
 
 /// Something the target cannot hold.
@@ -151,15 +149,15 @@ impl Plan {
 /// When the target is not empty and `options` does not say what to do then, when it has too little space, or when a
 /// personality or the target cannot be read.
 pub fn plan(
-    sources: &[&dyn Source],
+    placed: &[Placed<'_>],
     target: &dyn Target,
     options: &Options,
     record: &Record,
 ) -> Result<Plan, InjectError> {
-    let mut planner = Planner::new(target, options, record)?;
+    let mut planner = Planner::new(placed, target, options, record)?;
     let mut folders = Vec::new();
     let mut files = Vec::new();
-    for (at, source) in sources.iter().enumerate() {
+    for (at, Placed { source, .. }) in placed.iter().enumerate() {
         let mut sort = |item| match item {
             Item::File(mut item) => {
                 drop_bad_short_names(&mut item, record);
@@ -182,6 +180,7 @@ pub fn plan(
 }
 
 struct Planner<'a> {
+    placed: &'a [Placed<'a>],
     target: &'a dyn Target,
     options: &'a Options,
     record: &'a Record,
@@ -199,8 +198,14 @@ struct Planner<'a> {
 type Decision<Reason = String> = Result<(WinPath, There), Reason>;
 
 impl<'a> Planner<'a> {
-    fn new(target: &'a dyn Target, options: &'a Options, record: &'a Record) -> Result<Self, InjectError> {
+    fn new(
+        placed: &'a [Placed<'a>],
+        target: &'a dyn Target,
+        options: &'a Options,
+        record: &'a Record,
+    ) -> Result<Self, InjectError> {
         let mut planner = Self {
+            placed,
             target,
             options,
             record,
@@ -222,6 +227,11 @@ impl<'a> Planner<'a> {
             }
             _ => Ok(planner),
         }
+    }
+
+    /// Where something of a source goes.
+    fn place(&self, source: usize, old: &WinPath) -> WinPath {
+        self.placed.get(source).map_or_else(|| old.clone(), |placed| placed.placement.mapping.place(old))
     }
 
     /// Plans to use a folder of the target.
@@ -328,10 +338,10 @@ impl<'a> Planner<'a> {
     fn folder_item(&mut self, source: usize, item: Box<FileItem>) -> Result<(), InjectError> {
         if item.reparse.as_ref().is_some_and(|reparse| reparse.tag & NAME_SURROGATE != 0) {
             // What it stands for is elsewhere: nothing may be written below it.
-            self.folders.insert(self.options.mapping.place(&item.path()).to_upper(), None);
+            self.folders.insert(self.place(source, &item.path()).to_upper(), None);
             return self.file_item(source, item);
         }
-        match self.folder(&self.options.mapping.place(&item.path()))? {
+        match self.folder(&self.place(source, &item.path()))? {
             Err(reason) => self.record.note(Outcome::Failed, item.path().to_string(), reason),
             Ok(at) => {
                 let replaces = !matches!(self.options.merge, Merge::Keep | Merge::Rename);
@@ -355,7 +365,7 @@ impl<'a> Planner<'a> {
         }
         let mut new_names = Vec::new();
         for name in &item.names {
-            match self.new_name(&item, &name.path)? {
+            match self.new_name(source, &item, &name.path)? {
                 Ok((path, there)) => {
                     self.taken.insert(path.to_upper());
                     let kept_name = path.file_name() == name.path.file_name();
@@ -376,10 +386,11 @@ impl<'a> Planner<'a> {
 
     fn new_name(
         &mut self,
+        source: usize,
         item: &FileItem,
         old: &WinPath,
     ) -> Result<Decision<(Outcome, String)>, InjectError> {
-        let wanted = self.options.mapping.place(old);
+        let wanted = self.place(source, old);
         let (Some(parent), Some(name)) = (wanted.parent(), wanted.file_name()) else {
             return Ok(Err((Outcome::Failed, "the root of a volume cannot be a file".into())));
         };

@@ -1,8 +1,8 @@
 //! Finding the installations of a volume, and reading what each says about itself.
 
 use super::{
-    Architecture, DriveTarget, Drives, Environment, HivePaths, Installation, Membership, Profile, ProfileKind,
-    Tenant, TimeZone, Version,
+    Architecture, DriveTarget, Drives, Environment, HivePaths, Installation, Membership, Profile,
+    ProfileKind, Tenant, TimeZone, Version,
     accounts::Accounts,
     names::{Names, lsa_text},
     registry::Registry,

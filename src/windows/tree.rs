@@ -75,8 +75,7 @@ impl Tree for VolumeTree<'_> {
 
     fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, HiveFileError> {
         let absent = || HiveFileError::Absent { path: path.clone() };
-        let unreadable =
-            |source| HiveFileError::Unreadable { path: path.clone(), source: Box::new(source) };
+        let unreadable = |source| HiveFileError::Unreadable { path: path.clone(), source: Box::new(source) };
         let record = self.index.find(path).ok_or_else(absent)?;
         let file = self.ntfs.file(self.source, record).map_err(unreadable)?;
         let stream = file.data().ok_or_else(absent)?;

@@ -11,9 +11,7 @@ use super::{
     tree::Site,
     variables::{MachinePlaces, UserPlaces, user_shell_environment, user_variables},
 };
-use crate::{
-    nt::{NtString, Sid, WinPath},
-};
+use crate::nt::{NtString, Sid, WinPath};
 
 const PROFILE_LIST: &str = r"Microsoft\Windows NT\CurrentVersion\ProfileList";
 const EXPLORER: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer";
@@ -186,11 +184,7 @@ impl Users<'_> {
             let path = profiles_dir.join(&entry.name);
             let is_nobodys = NOBODYS_FOLDERS.iter().any(|name| entry.name.eq_ignore_case(&(*name).into()));
             // A reparse point here is one of the compatibility junctions (`All Users`, `Default User`).
-            if !entry.is_folder
-                || entry.is_reparse_point
-                || is_nobodys
-                || known.contains(&path.to_upper())
-            {
+            if !entry.is_folder || entry.is_reparse_point || is_nobodys || known.contains(&path.to_upper()) {
                 continue;
             }
             let mut profile = Profile {
