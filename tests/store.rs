@@ -17,6 +17,7 @@ use coldstate::{
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
+    windows::ProfileKind,
 };
 use fs_err as fs;
 use proptest::prelude::*;
@@ -36,9 +37,11 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             sid: None,
             name: name.into(),
             domain: Some(computer.into()),
+            kind: ProfileKind::Local,
             profile: WinPath::parse(&format!(r"\Users\{name}")),
             last_used: Some(FileTime(131_000_000_000_000_007)),
             groups: vec!["Users".into()],
+            built_in_groups: Vec::new(),
         }),
         source: Source {
             name: "old.img".into(),

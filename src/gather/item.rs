@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
+    windows::ProfileKind,
 };
 
 /// What every personality says about itself before its items.
@@ -59,6 +60,9 @@ pub struct User {
     /// Domain, computer name for a local account, `AzureAD` for Entra; none when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// Local, of a domain, of Entra ID: decides whether the SID means anything on another computer.
+    #[serde(default)]
+    pub kind: ProfileKind,
     /// The profile folder on the old volume.
     pub profile: WinPath,
     /// When the profile was last used.
@@ -67,6 +71,9 @@ pub struct User {
     /// Local groups the account was a member of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// Those of them that every Windows has (`S-1-5-32-…`), by SID: their names differ by language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built_in_groups: Vec<Sid>,
 }
 
 /// The volume that was read.

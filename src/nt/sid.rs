@@ -83,6 +83,11 @@ impl Sid {
         Self { identifier_authority: self.identifier_authority, sub_authorities: sub_authorities.into() }
     }
 
+    /// True for a group that every Windows has, such as Administrators (`S-1-5-32-544`).
+    pub fn is_built_in_group(&self) -> bool {
+        matches!((self.identifier_authority, &*self.sub_authorities), (5, [32, _]))
+    }
+
     /// True for an account of a machine or domain (`S-1-5-21-…`) or of Entra ID (`S-1-12-1-…`): a person's account,
     /// in contrast to the system's own (`S-1-5-18` and the like).
     pub fn is_account(&self) -> bool {
