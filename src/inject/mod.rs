@@ -14,6 +14,7 @@ mod mapping;
 mod names;
 mod placement;
 mod plan;
+mod settle;
 mod sources;
 mod target;
 mod zip;
@@ -27,6 +28,7 @@ use thiserror::Error;
 
 use crate::{
     gather::{Content, Item},
+    nt::WinPath,
     record::Record,
 };
 
@@ -36,6 +38,7 @@ pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
 pub use placement::{Placed, Placement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
+pub use settle::{HiveStep, Hives};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
     ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
@@ -90,6 +93,14 @@ pub enum InjectError {
         needed: u64,
         /// What there is.
         free: u64,
+    },
+    /// An edited hive was not found sound.
+    #[error("{path} is not written, and nothing else was: {why}")]
+    Hive {
+        /// The hive file in the target.
+        path: WinPath,
+        /// Why.
+        why: String,
     },
     /// The list of items could not be read.
     #[error("the personality cannot be read: {0}")]
