@@ -1,5 +1,8 @@
 //! Settling personalities in a Windows: whose each becomes, where its things go, and what becomes of its registry.
 
+mod accounts;
 mod hives;
+mod unattend;
 
+pub use accounts::{Account, AccountRules, Accounts, Home, Old, Refusal};
 pub use hives::{HiveStep, Hives};
