@@ -1,5 +1,7 @@
-//! Carries out a plan: folders first, then files and links by several threads, then the metadata of the folders from
-//! the innermost outwards, because making a file changes the times of its folder.
+//! Carries out a plan: folders first, then files and links by several threads, then the registry hives, then the metadata
+//! of the folders from the innermost outwards, because making a file changes the times of its folder.
+
+mod hives;
 
 use std::{
     io::{self, Read},
@@ -38,6 +40,8 @@ pub struct Done {
     pub folders: u64,
     /// Files and links made, each counted once whatever its names.
     pub files: u64,
+    /// Registry hives written.
+    pub hives: u64,
     /// Bytes of contents written.
     pub bytes: u64,
     /// Where the journal is; none for a dry run.
@@ -69,6 +73,7 @@ pub fn act(
         set_aside: AtomicU64::new(0),
         folders: AtomicU64::new(0),
         files: AtomicU64::new(0),
+        hives: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
     record.progress.expect(plan.files.len() as u64, plan.bytes);
@@ -76,6 +81,7 @@ pub fn act(
     Ok(Done {
         folders: run.folders.into_inner(),
         files: run.files.into_inner(),
+        hives: run.hives.into_inner(),
         bytes: run.bytes.into_inner(),
         journal: journal.path().map(Into::into),
         set_aside: (run.set_aside.into_inner() > 0).then_some(run.aside),
@@ -93,6 +99,7 @@ struct Run<'a> {
     set_aside: AtomicU64,
     folders: AtomicU64,
     files: AtomicU64,
+    hives: AtomicU64,
     bytes: AtomicU64,
 }
 
@@ -121,6 +128,7 @@ impl Run<'_> {
             }
         }
         self.make_files(&plan.files)?;
+        self.write_hives(&plan.hives)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             self.finish_folder(step, before.as_ref(), &mut buffer)?;

@@ -41,8 +41,8 @@ pub use plan::{Loss, Merge, Options, Plan, plan};
 pub use settle::{HiveStep, Hives};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
-    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
-    Rehearsal, Support, Target, TargetError, TargetTree, Writer,
+    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout,
+    Loaded, Metadata, Rehearsal, Support, Target, TargetError, TargetTree, Writer,
 };
 pub use zip::{ZipFileError, write_zip};
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use super::{
-    InjectError, Placed, names,
+    HiveStep, InjectError, Placed, names,
     target::{ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, Support, Target},
 };
 use crate::{
@@ -108,6 +108,7 @@ pub(super) enum There {
 pub struct Plan {
     pub(super) folders: Vec<FolderStep>,
     pub(super) files: Vec<FileStep>,
+    pub(super) hives: Vec<HiveStep>,
     /// What the target cannot hold.
     pub losses: Vec<Loss>,
     /// Bytes of contents to be written.
@@ -130,16 +131,53 @@ impl Plan {
     /// How many files and folders of the target will be set aside for others.
     pub fn replaced_count(&self) -> usize {
         let names = self.files.iter().flat_map(|step| &step.names).map(|name| name.there);
-        names
-            .chain(self.folders.iter().map(|step| step.there))
-            .filter(|there| *there == There::SetAside)
-            .count()
+        let things = names.chain(self.folders.iter().map(|step| step.there));
+        let hives = self.hives.iter().map(|step| step.replaced.len());
+        things.filter(|there| *there == There::SetAside).count().saturating_add(hives.sum())
     }
 
-    /// Where everything goes, folders first: the paths in the target.
+    /// How many registry hives will be written.
+    pub fn hive_count(&self) -> usize {
+        self.hives.len()
+    }
+
+    /// Adds hives, to be written after everything else.
+    ///
+    /// # Errors
+    /// When the folder of one is neither there nor planned, or the target has too little space.
+    pub fn add_hives(&mut self, hives: Vec<HiveStep>, target: &dyn Target) -> Result<(), InjectError> {
+        for step in &hives {
+            let folder = step.path().parent().unwrap_or_default();
+            if !self.folders.iter().any(|known| known.path.eq_ignore_case(&folder)) {
+                // It is entered so that an undo brings back its times too.
+                let there = target.exists(&folder).map_err(|error| InjectError::target(target, error))?;
+                if !there {
+                    let why = "the folder it belongs in is not there".to_owned();
+                    return Err(InjectError::Hive { path: step.path().clone(), why });
+                }
+                self.folders.push(FolderStep { path: folder, there: There::Folder, item: None });
+            }
+            // Two at most are there at a time: the new file, and the copy that Windows is asked to load.
+            let len = step.hive().as_bytes().len() as u64;
+            self.needed = self.needed.saturating_add(len.saturating_add(ITEM_OVERHEAD).saturating_mul(2));
+        }
+        self.hives.extend(hives);
+        self.check_space(target)
+    }
+
+    fn check_space(&self, target: &dyn Target) -> Result<(), InjectError> {
+        let free = target.free_space().map_err(|error| InjectError::target(target, error))?;
+        match self.needed > free {
+            true => Err(InjectError::NoSpace { root: target.root().into(), needed: self.needed, free }),
+            false => Ok(()),
+        }
+    }
+
+    /// Where everything goes, folders first, hives last: the paths in the target.
     pub fn paths(&self) -> impl Iterator<Item = &WinPath> {
         let folders = self.folders.iter().filter(|step| step.there != There::Folder).map(|step| &step.path);
-        folders.chain(self.files.iter().flat_map(|step| &step.names).map(|name| &name.path))
+        let files = self.files.iter().flat_map(|step| &step.names).map(|name| &name.path);
+        folders.chain(files).chain(self.hives.iter().map(HiveStep::path))
     }
 }
 
@@ -444,10 +482,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> Result<Plan, InjectError> {
         let root = self.target.root();
-        let free = self.target.free_space().map_err(|error| InjectError::target(self.target, error))?;
-        if self.plan.needed > free {
-            return Err(InjectError::NoSpace { root: root.into(), needed: self.plan.needed, free });
-        }
+        self.plan.check_space(self.target)?;
         self.plan.losses = self.losses.into_values().collect();
         for loss in &self.plan.losses {
             // The time of the record's last change shows nowhere in Windows and no program relies on it: it is told
