@@ -11,11 +11,12 @@ use std::{
 
 use coldstate::{
     gather::{
-        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Sink, Source,
-        StreamItem, Times, User, ValueItem,
+        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Restore,
+        Sink, Source, StreamItem, Times, User, ValueItem,
     },
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
+    rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
     windows::ProfileKind,
 };
