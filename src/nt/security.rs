@@ -12,6 +12,8 @@ use super::{HexBytes, Sid};
 
 /// `SE_SELF_RELATIVE`: the parts are named by offsets from the start of the descriptor.
 const SELF_RELATIVE: u16 = 0x8000;
+/// `SE_DACL_PRESENT`.
+const DACL_PRESENT: u16 = 0x0004;
 /// Largest descriptor NTFS accepts (`SECURITY_DESCRIPTOR` in `$Secure`, 64 KiB); a registry one is no larger in
 /// practice, since each ACL is limited to 64 KiB too.
 const MAX_SIZE: usize = 256 * 1024;
@@ -83,9 +85,48 @@ impl SecurityDescriptor {
         Ok(sd)
     }
 
+    /// Makes a descriptor with one owner, who is the primary group too, and a DACL of allowing and denying entries in
+    /// this order. `control` holds `SE_*` bits beside those that follow from this form.
+    ///
+    /// # Errors
+    /// When the entries are too many for an ACL.
+    pub fn build(control: u16, owner: &Sid, dacl: &[Ace]) -> Result<Self, SecurityError> {
+        let mut aces = Vec::new();
+        for ace in dacl {
+            let body = [&ace.mask.to_le_bytes()[..], &ace.sid.to_bytes()].concat();
+            let len = u16::try_from(body.len().saturating_add(4)).unwrap_or(u16::MAX);
+            aces.extend([ace.ace_type, ace.flags]);
+            aces.extend(len.to_le_bytes());
+            aces.extend(body);
+        }
+        let too_large = || SecurityError::Header(aces.len());
+        let size = u16::try_from(aces.len().saturating_add(8)).map_err(|_| too_large())?;
+        let count = u16::try_from(dacl.len()).map_err(|_| too_large())?;
+        let owner = owner.to_bytes();
+        let group_at = owner.len().saturating_add(20);
+        let offsets = [20, group_at, 0, group_at.saturating_add(owner.len())];
+        let mut bytes = vec![1, 0];
+        bytes.extend((control | SELF_RELATIVE | DACL_PRESENT).to_le_bytes());
+        for offset in offsets {
+            bytes.extend(u32::try_from(offset).map_err(|_| too_large())?.to_le_bytes());
+        }
+        bytes.extend(owner.repeat(2));
+        bytes.extend([2, 0]);
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(aces);
+        Self::parse(&bytes)
+    }
+
     /// The stored form.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The `SE_*` bits.
+    pub fn control(&self) -> u16 {
+        u16_at(&self.0, 2).unwrap_or(0)
     }
 
     /// The owner, where one is set.
@@ -293,6 +334,18 @@ mod tests {
         assert_eq!(mapped.as_bytes(), sample("S-1-12-1-9-8-7-6"));
         assert_eq!(mapped.owner(), sd.owner());
         assert_eq!(sd.map_sids(|_| None), None);
+    }
+
+    #[test]
+    fn what_is_built_reads_back() {
+        let (user, admins): (Sid, Sid) =
+            ("S-1-5-21-1-2-3-1001".parse().unwrap(), "S-1-5-32-544".parse().unwrap());
+        let ace = |ace_type, flags, sid: &Sid| Ace { ace_type, flags, mask: 0x001F_01FF, sid: sid.clone() };
+        let dacl = vec![ace(1, 0, &admins), ace(0, 3, &user), ace(0, 0x13, &admins)];
+        let sd = SecurityDescriptor::build(0x1000, &user, &dacl).unwrap();
+        assert_eq!((sd.owner(), sd.group(), sd.dacl()), (Some(user.clone()), Some(user.clone()), Some(dacl)));
+        assert_eq!(u16_at(sd.as_bytes(), 2), Some(0x9004));
+        assert!(SecurityDescriptor::build(0, &user, &vec![ace(0, 0, &admins); 5000]).is_err());
     }
 
     #[test]

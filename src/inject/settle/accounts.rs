@@ -640,7 +640,7 @@ mod tests {
             profile: WinPath::parse(&format!(r"\Users\{name}")),
             last_used: None,
             groups: Vec::new(),
-            built_in_groups: Vec::new(),
+            built_in_groups: BTreeMap::new(),
         }
     }
 

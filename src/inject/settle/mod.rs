@@ -1,7 +1,10 @@
 //! Settling personalities in a Windows: whose each becomes, where its things go, and what becomes of its registry.
 
 mod accounts;
+mod first_start;
 mod hives;
+mod made;
+mod profile;
 mod unattend;
 
 pub use accounts::{Account, AccountRules, Accounts, Home, Old, Refusal};
