@@ -314,7 +314,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let bytes = fs::read(&path).unwrap();
     assert!(written.name.contains(&Hash::of(&bytes).to_string()[..32]), "{}", written.name);
     let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 7);
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     let footer: serde_json::Value = serde_json::from_str(&text[last..]).unwrap();
     assert_eq!(footer["footer"]["hash"], Hash::of(&text.as_bytes()[..last]).to_string());

@@ -12,8 +12,19 @@ use super::{HexBytes, Sid};
 
 /// `SE_SELF_RELATIVE`: the parts are named by offsets from the start of the descriptor.
 const SELF_RELATIVE: u16 = 0x8000;
-/// `SE_DACL_PRESENT`.
+/// `SE_DACL_PRESENT`, `SE_SACL_PRESENT`, and that an ACL came down by inheritance (`SE_…_AUTO_INHERITED`).
 const DACL_PRESENT: u16 = 0x0004;
+const SACL_PRESENT: u16 = 0x0010;
+const DACL_AUTO_INHERITED: u16 = 0x0400;
+const SACL_AUTO_INHERITED: u16 = 0x0800;
+/// Flags of an ACE that say what is handed down.
+const OBJECT_INHERIT: u8 = 0x01;
+const CONTAINER_INHERIT: u8 = 0x02;
+const NO_PROPAGATE: u8 = 0x04;
+const INHERIT_ONLY: u8 = 0x08;
+const INHERIT_FLAGS: u8 = OBJECT_INHERIT | CONTAINER_INHERIT | NO_PROPAGATE | INHERIT_ONLY;
+/// `INHERITED_ACE`.
+const INHERITED_ACE: u8 = 0x10;
 /// Largest descriptor NTFS accepts (`SECURITY_DESCRIPTOR` in `$Secure`, 64 KiB); a registry one is no larger in
 /// practice, since each ACL is limited to 64 KiB too.
 const MAX_SIZE: usize = 256 * 1024;
@@ -175,6 +186,32 @@ impl SecurityDescriptor {
         Self::parse(&out).ok()
     }
 
+    /// The descriptor that Windows gives a registry key which is made below a key with this one, when its maker says
+    /// nothing about it and is who owns this key; none when this one hands nothing down.
+    ///
+    /// Reference: \[MS-DTYP\] 2.5.3.4.1 `CreateSecurityDescriptor`, with the container inherit flag alone: keys hold no
+    /// objects.
+    pub fn inherited_by_key(&self) -> Option<Self> {
+        let (owner, group) = (self.owner()?, self.group().or_else(|| self.owner())?);
+        let dacl = inherited_acl(self.0.get(self.part(16)?..)?, &owner, &group)?;
+        let sacl = self.part(12).and_then(|at| inherited_acl(self.0.get(at..)?, &owner, &group));
+        let parts = [Some(owner.to_bytes()), Some(group.to_bytes()), sacl, Some(dacl)];
+        let auto = u16_at(&self.0, 2)? & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED);
+        let mut control = SELF_RELATIVE | DACL_PRESENT | auto & DACL_AUTO_INHERITED;
+        if parts.get(2).is_some_and(Option::is_some) {
+            control |= SACL_PRESENT | auto & SACL_AUTO_INHERITED;
+        }
+        let mut out = vec![0; 20];
+        out.splice(..4, [&[1, 0][..], &control.to_le_bytes()].concat());
+        for ((_, field), part) in PARTS.into_iter().zip(parts) {
+            let Some(part) = part else { continue };
+            let at = u32::try_from(out.len()).ok()?;
+            out.get_mut(field..field + 4)?.copy_from_slice(&at.to_le_bytes());
+            out.extend(part);
+        }
+        Self::parse(&out).ok()
+    }
+
     /// Offset of a part, none where the field is zero.
     fn part(&self, field: usize) -> Option<usize> {
         let control = u16_at(&self.0, 2)?;
@@ -266,6 +303,69 @@ fn map_acl(acl: &[u8], map: impl Fn(&Sid) -> Option<Sid>) -> Option<Vec<u8>> {
     let size = u16::try_from(out.len()).ok()?;
     out.get_mut(2..4)?.copy_from_slice(&size.to_le_bytes());
     Some(out)
+}
+
+/// The entries of an ACL that a key below inherits; none when there are none.
+fn inherited_acl(acl: &[u8], owner: &Sid, group: &Sid) -> Option<Vec<u8>> {
+    let mut out = acl.get(..8)?.to_vec();
+    let mut count = 0_u16;
+    for (at, sid_at) in SecurityDescriptor::aces_of(acl)? {
+        let len = usize::from(u16_at(acl, at.checked_add(2)?)?);
+        let ace = acl.get(at..at.checked_add(len)?)?;
+        let flags = *ace.get(1)?;
+        if flags & CONTAINER_INHERIT == 0 {
+            continue;
+        }
+        let goes_on = flags & NO_PROPAGATE == 0;
+        let kept = flags & !INHERIT_FLAGS | INHERITED_ACE;
+        let handed_on = kept | flags & (OBJECT_INHERIT | CONTAINER_INHERIT);
+        let sid = sid_at.and_then(|sid_at| Sid::parse(acl.get(sid_at..)?).ok());
+        let creator = match sid.as_ref().map(Sid::to_string).as_deref() {
+            Some("S-1-3-0") => Some(owner),
+            Some("S-1-3-1") => Some(group),
+            _ => None,
+        };
+        let mask = u32_at(ace, 4)?;
+        let effective = effective_mask(mask);
+        // A placeholder for the maker, or for rights of any kind of object, is worked out here and handed on as it is.
+        let splits = creator.is_some() || effective != mask;
+        let mut new = ace.to_vec();
+        new.get_mut(4..8)?.copy_from_slice(&effective.to_le_bytes());
+        if let (Some(creator), Some(sid_at)) = (creator, sid_at) {
+            new.truncate(sid_at.checked_sub(at)?);
+            new.extend(creator.to_bytes());
+            let len = u16::try_from(new.len()).ok()?;
+            new.get_mut(2..4)?.copy_from_slice(&len.to_le_bytes());
+        }
+        *new.get_mut(1)? = if goes_on && !splits { handed_on } else { kept };
+        out.extend(new);
+        count = count.checked_add(1)?;
+        if goes_on && splits {
+            let mut placeholder = ace.to_vec();
+            *placeholder.get_mut(1)? = handed_on | INHERIT_ONLY;
+            out.extend(placeholder);
+            count = count.checked_add(1)?;
+        }
+    }
+    let size = u16::try_from(out.len()).ok()?;
+    out.get_mut(2..4)?.copy_from_slice(&size.to_le_bytes());
+    out.get_mut(4..6)?.copy_from_slice(&count.to_le_bytes());
+    (count > 0).then_some(out)
+}
+
+/// The rights to a key that a mask gives: generic ones become those they stand for.
+fn effective_mask(mask: u32) -> u32 {
+    /// Generic all, execute, write, read, and what each is for keys: `KEY_ALL_ACCESS`, `KEY_EXECUTE`, …
+    const GENERIC: [(u32, u32); 4] = [
+        (0x1000_0000, 0x000F_003F),
+        (0x2000_0000, 0x0002_0019),
+        (0x4000_0000, 0x0002_0006),
+        (0x8000_0000, 0x0002_0019),
+    ];
+    GENERIC.iter().fold(mask, |mask, (generic, rights)| match mask & generic {
+        0 => mask,
+        _ => mask & !generic | rights,
+    })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -6,6 +6,8 @@ mod hives;
 mod made;
 mod profile;
 mod unattend;
+mod values;
 
 pub use accounts::{Account, AccountRules, Accounts, Home, Old, Refusal};
 pub use hives::{HiveStep, Hives};
+pub use values::Texts;
