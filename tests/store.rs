@@ -11,11 +11,12 @@ use std::{
 
 use coldstate::{
     gather::{
-        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Sink, Source,
-        StreamItem, Times, User, ValueItem,
+        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Restore,
+        Sink, Source, StreamItem, Times, User, ValueItem,
     },
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
+    rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
     windows::ProfileKind,
 };
@@ -52,6 +53,12 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             obstacles: Vec::new(),
         },
         rules: Vec::new(),
+        variables: [("CSIDL_APPDATA".into(), r"C:\Users\x\AppData\Roaming".into())].into(),
+        remaps: vec![Remap {
+            variable: "APP".into(),
+            source: r"C:\App".into(),
+            portable: r"%PROGRAMFILES%\App".into(),
+        }],
         started: FileTime(started),
         tool: "coldstate test".into(),
     }
@@ -86,6 +93,8 @@ fn file(path: &str, content: Content) -> Item {
         extended_attributes: None,
         object_id: None,
         efs: None,
+        restore: None,
+        added: false,
     })
 }
 
@@ -209,6 +218,48 @@ proptest! {
     }
 }
 
+fn place() -> Place {
+    Place { file: "MigApp.xml".into(), line: 7, column: 3 }
+}
+
+fn carried_rule() -> CarriedRule {
+    CarriedRule {
+        kind: RuleKind::LocationModify,
+        object: ObjectKind::File,
+        pattern: r"C:\App\* [*]".into(),
+        portable_pattern: None,
+        component: "App".into(),
+        component_number: 2,
+        place: place(),
+        call: Some(CarriedCall {
+            name: "RelativeMove".into(),
+            arguments: vec![Some(r"%PROGRAMFILES%\App".into()), Some(r"%CSIDL_APPDATA%\App".into())],
+            source_arguments: vec![Some(r"C:\App".into()), Some(r"C:\Users\x\App".into())],
+        }),
+        security: false,
+        time_fields: false,
+    }
+}
+
+#[test]
+fn items_of_before_there_were_carried_rules_are_still_read() {
+    let file = r#"{"file":{"names":[{"path":"a.txt"}],"attributes":32,
+        "times":{"created":1,"modified":2,"changed":3,"accessed":4},
+        "name_times":{"created":1,"modified":2,"changed":3,"accessed":4},"reference":5}}"#;
+    let Item::File(file) = serde_json::from_str(file).unwrap() else { unreachable!() };
+    assert!(file.restore.is_none() && !file.added);
+    let key =
+        r#"{"key":{"key":"HKCU\\a","last_written":9,"values":[{"name":"v","data_type":1,"data":"6100"}]}}"#;
+    let Item::Key(key) = serde_json::from_str(key).unwrap() else { unreachable!() };
+    assert!(key.values[0].restore.is_none() && !key.added);
+    let mut old = serde_json::to_value(header("PC", None, 1)).unwrap();
+    let fields = old.as_object_mut().unwrap();
+    fields.remove("variables");
+    fields.remove("remaps");
+    let old: Header = serde_json::from_value(old).unwrap();
+    assert!(old.variables.is_empty() && old.remaps.is_empty());
+}
+
 #[test]
 fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let dir = tempfile::tempdir().unwrap();
@@ -221,11 +272,28 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
         unreachable!()
     };
     odd_file.names[0].path = odd;
-    let value = ValueItem { name: "v".into(), data_type: 3, data: HexBytes(vec![0, 255]) };
+    let value = ValueItem {
+        name: "v".into(),
+        data_type: 3,
+        data: HexBytes(vec![0, 255]),
+        restore: Some(Restore::Never),
+    };
     let items = [
         Item::File(odd_file),
-        Item::Key(KeyItem { key: r"HKCU\a".into(), last_written: FileTime(9), values: vec![value] }),
+        Item::Key(KeyItem {
+            key: r"HKCU\a".into(),
+            last_written: FileTime(9),
+            values: vec![value],
+            added: true,
+        }),
         Item::Note(Note { outcome: Outcome::Skipped, item: "x\ny".into(), reason: "a reason.".into() }),
+        Item::Rule(carried_rule()),
+        Item::Deferred(Deferred {
+            when: "post-apply".into(),
+            what: "RegisterFonts(\"%CSIDL_FONTS%\")".into(),
+            component: "Fonts".into(),
+            place: place(),
+        }),
     ];
     items.iter().for_each(|item| personality.item(item).unwrap());
     let written = personality.commit().unwrap();
@@ -235,7 +303,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     assert_eq!(listing.personalities, std::slice::from_ref(&written));
     assert_eq!(written.header, header);
     let footer = &written.footer;
-    assert_eq!((footer.items, footer.files, footer.keys, footer.notes, footer.bytes), (3, 1, 1, 1, 3));
+    assert_eq!((footer.items, footer.files, footer.keys, footer.notes, footer.bytes), (5, 1, 1, 1, 3));
     let back: Result<Vec<Item>, _> = store.items(&written).unwrap().collect();
     assert_eq!(back.unwrap(), items);
 
@@ -245,7 +313,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let bytes = fs::read(&path).unwrap();
     assert!(written.name.contains(&Hash::of(&bytes).to_string()[..32]), "{}", written.name);
     let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 7);
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     let footer: serde_json::Value = serde_json::from_str(&text[last..]).unwrap();
     assert_eq!(footer["footer"]["hash"], Hash::of(&text.as_bytes()[..last]).to_string());
