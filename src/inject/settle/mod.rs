@@ -7,7 +7,9 @@ mod made;
 mod profile;
 mod unattend;
 mod values;
+mod territory;
 
 pub use accounts::{Account, AccountRules, Accounts, Home, Old, Refusal};
 pub use hives::{HiveStep, Hives};
+pub use territory::{Territory, Trespass};
 pub use values::Texts;
