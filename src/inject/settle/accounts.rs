@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::unattend;
 use crate::{
-    gather::{Computer, User},
+    gather::{Computer, Header, User},
     inject::names,
     nt::{NtString, Sid, WinPath},
     windows::{Installation, Profile, ProfileKind, ProfileMark, Tree},
@@ -136,6 +136,13 @@ pub struct Old<'a> {
     pub user: &'a User,
     /// Where.
     pub computer: &'a Computer,
+}
+
+impl<'a> Old<'a> {
+    /// The user of a personality; none for the machine's part.
+    pub fn of(header: &'a Header) -> Option<Self> {
+        Some(Self { user: header.user.as_ref()?, computer: &header.computer })
+    }
 }
 
 impl Old<'_> {
