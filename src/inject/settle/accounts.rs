@@ -198,6 +198,11 @@ pub enum Home {
 }
 
 impl Home {
+    /// True for one that is to be made.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
+    }
+
     /// Its folder on the target.
     pub fn folder(&self) -> &WinPath {
         let (Self::There { folder } | Self::New { folder, .. }) = self;

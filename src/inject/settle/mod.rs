@@ -57,7 +57,7 @@ pub struct Wishes {
 }
 
 /// What becomes of one personality.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settler {
     /// Who it was: `OLDPC\anna`; `(system)` for the machine's part.
     pub old: String,
@@ -73,9 +73,6 @@ pub struct Settler {
     /// Why it is not injected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Where its things go; none where it is refused.
-    #[serde(skip)]
-    placement: Option<Placement>,
 }
 
 /// Everything that was decided.
@@ -90,14 +87,19 @@ pub struct Settled<'a> {
     pub service: Option<String>,
     /// The hives that were edited or made, for [`super::Plan::add_hives`].
     pub hives: Vec<HiveStep>,
+    /// Where the things of each personality go, for [`Settled::placed`]; none where it is refused.
+    pub placements: Vec<Option<Placement>>,
     made: Made<'a>,
 }
 
 impl Settled<'_> {
     /// What is planned: the files of new profiles first, then the personalities that go somewhere.
-    pub fn placed<'s>(&'s mut self, old: &[OldPersonality<'s>]) -> Vec<Placed<'s>> {
+    pub fn placed<'s>(
+        &'s self,
+        old: &[OldPersonality<'s>],
+        placements: Vec<Option<Placement>>,
+    ) -> Vec<Placed<'s>> {
         let made = (!self.made.is_empty()).then(|| Placed::as_it_is(&self.made));
-        let placements = self.settlers.iter_mut().map(|settler| settler.placement.take());
         let settled = old
             .iter()
             .zip(placements)
@@ -144,14 +146,16 @@ pub fn settle<'a>(
     make_profiles(&windows, target, &mut settlers, &mut made, &mut hives, record);
     let sids = new_sids(old, &settlers);
     let mut queue = Queue::default();
+    let mut placements = Vec::new();
     for (one, settler) in old.iter().zip(&mut settlers) {
         if let Some(Refusal { reason, next }) = &settler.refusal {
             record.note(Outcome::Failed, &*settler.old, format!("{reason} {next}"));
+            placements.push(None);
             continue;
         }
         let mapping = place(&windows, &tree, one.header, settler, &sids);
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
-        settler.placement = Some(Placement { mapping });
+        placements.push(Some(Placement { mapping }));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, account, &windows);
         }
@@ -159,7 +163,7 @@ pub fn settle<'a>(
         deferred(one.source)?.iter().for_each(|deferred| queue.add_deferred(user, deferred));
     }
     let service = wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record);
-    Ok(Settled { settlers, queue, service, hives: hives.finish()?, made, windows })
+    Ok(Settled { settlers, queue, service, hives: hives.finish()?, placements, made, windows })
 }
 
 /// Whom each becomes.
@@ -177,7 +181,6 @@ fn decide(
             home: None,
             folders: BTreeMap::new(),
             refusal: None,
-            placement: None,
         };
         let Some(old) = Old::of(one.header) else { return settler };
         settler.old = old.name();
