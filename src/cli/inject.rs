@@ -176,11 +176,10 @@ fn print_settlement(console: &Console, windows: &Settlement) {
             _ if settler.refusal.is_some() => console.status(format!("{}: refused, see below", settler.old)),
             (Some(account), Some(home)) => {
                 let profile = if home.is_new() { "new profile" } else { "profile" };
-                let domain = account.domain.as_deref().unwrap_or_default();
                 console.status(format!(
-                    "{} becomes {domain}\\{} ({}), {profile} {}: {}",
+                    "{} becomes {} ({}), {profile} {}: {}",
                     settler.old,
-                    account.name,
+                    account.qualified_name(),
                     account.sid,
                     home.folder(),
                     account.why

@@ -146,8 +146,10 @@ impl<'a> Old<'a> {
 }
 
 impl Old<'_> {
+    /// Empty where nothing says it.
     fn domain(&self) -> &str {
-        self.user.domain.as_deref().unwrap_or(&self.computer.name)
+        let own = if self.user.kind == ProfileKind::Local { &*self.computer.name } else { "" };
+        self.user.domain.as_deref().unwrap_or(own)
     }
 
     /// Personalities of the first versions do not tell the kind, but name the computer as the domain of its accounts.
@@ -158,10 +160,14 @@ impl Old<'_> {
         }
     }
 
-    /// `DOMAIN\name`.
+    /// `DOMAIN\name`, or the name alone.
     pub fn name(&self) -> String {
-        format!("{}\\{}", self.domain(), self.user.name)
+        qualified(self.domain(), &self.user.name)
     }
+}
+
+fn qualified(domain: &str, name: &str) -> String {
+    if domain.is_empty() { name.to_owned() } else { format!("{domain}\\{name}") }
 }
 
 /// The account a personality becomes.
@@ -177,6 +183,13 @@ pub struct Account {
     pub is_local: bool,
     /// Why this one, as a sentence.
     pub why: String,
+}
+
+impl Account {
+    /// `DOMAIN\name`, or the name alone.
+    pub fn qualified_name(&self) -> String {
+        qualified(self.domain.as_deref().unwrap_or_default(), &self.name)
+    }
 }
 
 /// Where the profile of an account is.
