@@ -38,7 +38,9 @@ pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
 pub use placement::{Placed, Placement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
-pub use settle::{HiveStep, Hives};
+pub use settle::{
+    HiveStep, Hives, RegistryMerge, RegistryOwner, Texts, user_classes_hive, user_hive_from_default,
+};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
     ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout,
