@@ -80,6 +80,11 @@ impl<'a> Texts<'a> {
         changed.then(|| out.iter().flat_map(|unit| unit.to_le_bytes()).chain(odd.iter().copied()).collect())
     }
 
+    /// The name of a value with old paths and SIDs replaced; none when it stays as it is. Programs list files so.
+    pub(super) fn name(&self, name: &NtString) -> Option<NtString> {
+        self.mapping.text(name)
+    }
+
     /// A text whose variables are expanded is judged by where it led: `%USERPROFILE%\Eigene Dateien` has no old path in
     /// it and still must become another.
     fn text(&self, text: &NtString, expands: bool) -> Option<NtString> {
@@ -192,8 +197,18 @@ mod tests {
         let root = WinPath::root();
         let sid = |text: &str| text.parse::<Sid>().unwrap();
         let mapping = Mapping::between(
-            &FolderLayout { drive: 'C', root: &root, variables: &old, is_64_bit: false },
-            &FolderLayout { drive: 'C', root: &root, variables: &new, is_64_bit: true },
+            &FolderLayout {
+                drive: 'C',
+                root: root.clone(),
+                variables: old.iter().collect(),
+                is_64_bit: false,
+            },
+            &FolderLayout {
+                drive: 'C',
+                root: root.clone(),
+                variables: new.iter().collect(),
+                is_64_bit: true,
+            },
             [(sid("S-1-5-21-1-2-3-1001"), sid("S-1-5-21-9-8-7-1104"))].into(),
         );
         test(&Texts::new(&mapping, &old, &new));
