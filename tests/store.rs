@@ -2,6 +2,7 @@
 //! hostile files.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -42,7 +43,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             profile: WinPath::parse(&format!(r"\Users\{name}")),
             last_used: Some(FileTime(131_000_000_000_000_007)),
             groups: vec!["Users".into()],
-            built_in_groups: Vec::new(),
+            built_in_groups: BTreeMap::new(),
         }),
         source: Source {
             name: "old.img".into(),

@@ -80,9 +80,9 @@ pub struct User {
     /// Local groups the account was a member of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Those of them that every Windows has (`S-1-5-32-…`), by SID: their names differ by language.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub built_in_groups: Vec<Sid>,
+    /// The SIDs of those that every Windows has (`S-1-5-32-…`), by name: the names differ by language.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub built_in_groups: BTreeMap<String, Sid>,
 }
 
 /// The volume that was read.

@@ -1,7 +1,9 @@
-//! Carries out a plan: folders first, then files and links by several threads, then the metadata of the folders from
-//! the innermost outwards, because making a file changes the times of its folder.
+//! Carries out a plan: folders first, then files and links by several threads, then the registry hives, then the metadata
+//! of the folders from the innermost outwards, because making a file changes the times of its folder.
 //!
 //! What must not go on item by item ends the run and takes it back: a full target, a target or a datastore that is gone.
+
+mod hives;
 
 use std::{
     collections::HashSet,
@@ -49,6 +51,8 @@ pub struct Done {
     pub rewritten: u64,
     /// Files that were there already as they would have been written.
     pub present: u64,
+    /// Registry hives written.
+    pub hives: u64,
     /// Bytes of contents written.
     pub bytes: u64,
     /// Where the journal is; none for a dry run.
@@ -81,6 +85,7 @@ pub fn act(
         folders: AtomicU64::new(0),
         files: AtomicU64::new(0),
         rewritten: AtomicU64::new(0),
+        hives: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
     record.progress.expect(plan.files.len() as u64, plan.bytes);
@@ -90,6 +95,7 @@ pub fn act(
         files: run.files.into_inner(),
         rewritten: run.rewritten.into_inner(),
         present: plan.present,
+        hives: run.hives.into_inner(),
         bytes: run.bytes.into_inner(),
         journal: journal.path().map(Into::into),
         set_aside: (run.set_aside.into_inner() > 0).then_some(run.aside),
@@ -108,6 +114,7 @@ struct Run<'a> {
     folders: AtomicU64,
     files: AtomicU64,
     rewritten: AtomicU64,
+    hives: AtomicU64,
     bytes: AtomicU64,
 }
 
@@ -152,6 +159,7 @@ impl Run<'_> {
             self.make_folder(step, &mut unmade)?;
         }
         self.make_files(&plan.files, &unmade)?;
+        self.write_hives(&plan.hives)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             if !unmade.contains(&step.path.to_upper()) {

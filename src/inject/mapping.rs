@@ -127,6 +127,12 @@ impl Mapping {
         Self { pairs, sids }
     }
 
+    /// Old folders and the new ones in their place, where those differ.
+    pub fn folders(&self) -> impl Iterator<Item = (&WinPath, &WinPath)> {
+        let changed = self.pairs.iter().filter(|pair| !pair.old.eq_ignore_case(&pair.new));
+        changed.map(|pair| (&pair.old, &pair.new))
+    }
+
     /// The path below the target's root.
     pub fn place(&self, old: &WinPath) -> WinPath {
         let depth = |pair: &&Pair| pair.old.names().count();

@@ -38,11 +38,14 @@ pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
 pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
-pub use settle::{HiveStep, Hives, Territory, Trespass};
+pub use settle::{
+    Account, AccountRules, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue, Refusal,
+    SERVICE, Settled, Settler, Territory, Texts, Trespass, Wishes, settle, windows_folder,
+};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
-    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
-    Rehearsal, Support, Target, TargetError, TargetTree, Writer,
+    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout,
+    Loaded, Metadata, Rehearsal, Support, Target, TargetError, TargetTree, Writer,
 };
 pub use zip::{ZipFileError, write_zip};
 
@@ -142,6 +145,9 @@ pub enum InjectError {
         /// Where to go on.
         journal: PathBuf,
     },
+    /// A rule of the administrator is about nobody.
+    #[error("{0} matches no user of these personalities")]
+    Unmatched(String),
     /// Someone asked the run to stop.
     #[error("the inject was cancelled")]
     Cancelled,

@@ -15,7 +15,7 @@ mod planner;
 use serde::Serialize;
 
 use super::{
-    InjectError, Placed, names,
+    HiveStep, InjectError, Placed, names,
     target::{Feature, Target},
 };
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
 pub(super) use conflict::Leave;
 pub(super) use fit::{is_written, kept_reparse, unfit};
 use planner::Planner;
+
+/// Space for the record, the index entry and the descriptor of an item.
+const ITEM_OVERHEAD: u64 = 2048;
 
 /// What becomes of a file that is in the target already, under the name of one of the personality.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -114,6 +117,7 @@ pub struct Plan {
     pub(super) removals: Vec<WinPath>,
     /// What is there already as it would be written.
     pub present: u64,
+    pub(super) hives: Vec<HiveStep>,
     /// What the target cannot hold.
     pub losses: Vec<Loss>,
     /// Bytes of contents to be written.
@@ -136,17 +140,62 @@ impl Plan {
     /// How many files and folders of the target will be set aside for others.
     pub fn replaced_count(&self) -> usize {
         let names = self.files.iter().flat_map(|step| &step.names).map(|name| name.there);
-        names
-            .chain(self.folders.iter().map(|step| step.there))
+        let things = names.chain(self.folders.iter().map(|step| step.there));
+        let hives = self.hives.iter().map(|step| step.replaced.len());
+        things
             .filter(|there| *there == There::SetAside)
             .count()
+            .saturating_add(hives.sum())
             .saturating_add(self.removals.len())
     }
 
-    /// Where everything goes, folders first: the paths in the target.
+    /// How many registry hives will be written.
+    pub fn hive_count(&self) -> usize {
+        self.hives.len()
+    }
+
+    /// Adds hives, to be written after everything else.
+    ///
+    /// # Errors
+    /// When the folder of one is neither there nor planned, or the target has too little space.
+    pub fn add_hives(&mut self, hives: Vec<HiveStep>, target: &dyn Target) -> Result<(), InjectError> {
+        for step in &hives {
+            let folder = step.path().parent().unwrap_or_default();
+            if !self.folders.iter().any(|known| known.path.eq_ignore_case(&folder)) {
+                // It is entered so that an undo brings back its times too.
+                let there = target.exists(&folder).map_err(|error| InjectError::target(target, error))?;
+                if !there {
+                    let why = "the folder it belongs in is not there".to_owned();
+                    return Err(InjectError::Hive { path: step.path().clone(), why });
+                }
+                self.folders.push(FolderStep {
+                    path: folder,
+                    there: There::Folder,
+                    item: None,
+                    leave: Leave::default(),
+                });
+            }
+            // Two at most are there at a time: the new file, and the copy that Windows is asked to load.
+            let len = step.hive().as_bytes().len() as u64;
+            self.needed = self.needed.saturating_add(len.saturating_add(ITEM_OVERHEAD).saturating_mul(2));
+        }
+        self.hives.extend(hives);
+        self.check_space(target)
+    }
+
+    pub(super) fn check_space(&self, target: &dyn Target) -> Result<(), InjectError> {
+        let free = target.free_space().map_err(|error| InjectError::target(target, error))?;
+        match self.needed > free {
+            true => Err(InjectError::NoSpace { root: target.root().into(), needed: self.needed, free }),
+            false => Ok(()),
+        }
+    }
+
+    /// Where everything goes, folders first, hives last: the paths in the target.
     pub fn paths(&self) -> impl Iterator<Item = &WinPath> {
         let folders = self.folders.iter().filter(|step| step.there != There::Folder).map(|step| &step.path);
-        folders.chain(self.files.iter().flat_map(|step| &step.names).map(|name| &name.path))
+        let files = self.files.iter().flat_map(|step| &step.names).map(|name| &name.path);
+        folders.chain(files).chain(self.hives.iter().map(HiveStep::path))
     }
 }
 

@@ -64,6 +64,11 @@ impl Sid {
         bytes
     }
 
+    /// The beginning of all SIDs of an authority: `S-1-5`.
+    pub fn of_authority(authority: u8) -> Self {
+        Self { identifier_authority: authority.into(), sub_authorities: Box::default() }
+    }
+
     /// The last sub-authority: the number of an account within its domain or machine.
     pub fn rid(&self) -> Option<u32> {
         self.sub_authorities.last().copied()

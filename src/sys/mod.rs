@@ -8,3 +8,5 @@ pub mod device;
 pub mod map;
 /// Files with all that NTFS keeps about them.
 pub mod files;
+/// Hive files, loaded by the running Windows.
+pub mod registry;

@@ -201,8 +201,8 @@ pub struct Profile {
     pub account: Option<Account>,
     /// Names of the local groups the user is in.
     pub groups: Vec<String>,
-    /// Those of them that every Windows has (`S-1-5-32-…`): their names differ by language.
-    pub built_in_groups: Vec<Sid>,
+    /// The SIDs of those that every Windows has (`S-1-5-32-…`), by name: the names differ by language.
+    pub built_in_groups: BTreeMap<String, Sid>,
     /// True when entry or folder is missing.
     pub orphan: bool,
     /// What is odd about the profile.

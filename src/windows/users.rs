@@ -342,7 +342,7 @@ impl Users<'_> {
         for group in installation.groups.iter().filter(|group| group.members.contains(sid)) {
             profile.groups.push(group.name.clone());
             if group.sid.is_built_in_group() {
-                profile.built_in_groups.push(group.sid.clone());
+                profile.built_in_groups.insert(group.name.clone(), group.sid.clone());
             }
         }
         profile.account =

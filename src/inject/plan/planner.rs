@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    FileStep, FolderStep, Loss, Merge, NewName, Options, Plan, There,
+    FileStep, FolderStep, ITEM_OVERHEAD, Loss, Merge, NewName, Options, Plan, There,
     conflict::{Collision, Decision, Leave},
     fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
 };
@@ -21,8 +21,6 @@ use crate::{
 
 /// Space is given out in clusters of this size on nearly all volumes.
 const CLUSTER: u64 = 4096;
-/// Space for the record, the index entry and the descriptor of an item.
-const ITEM_OVERHEAD: u64 = 2048;
 /// Set in tags of reparse points that stand for another place (`IsReparseTagNameSurrogate`).
 const NAME_SURROGATE: u32 = 0x2000_0000;
 /// What a new Windows puts into the root of a volume by itself; a target that holds only these is empty.
@@ -486,10 +484,7 @@ impl<'a> Planner<'a> {
         self.plan.removals = std::mem::take(&mut self.removals).into_values().collect();
         self.plan.files.sort_by_key(|step| (step.source, step.item));
         let root = self.target.root();
-        let free = self.target.free_space().map_err(|error| InjectError::target(self.target, error))?;
-        if self.plan.needed > free {
-            return Err(InjectError::NoSpace { root: root.into(), needed: self.plan.needed, free });
-        }
+        self.plan.check_space(self.target)?;
         self.plan.losses = self.losses.into_values().collect();
         for loss in &self.plan.losses {
             // The time of the record's last change shows nowhere in Windows and no program relies on it: it is told

@@ -4,7 +4,7 @@
 //! changed is judged and becomes a [`HiveStep`] of the plan. Nothing is written here. A hive that is damaged, or whose
 //! last write nobody finished, is not edited at all: its reason comes back before anything of the plan was done.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     hive::{Check, Hive, HiveError},
@@ -46,10 +46,19 @@ pub struct HiveStep {
     pub(in crate::inject) path: WinPath,
     /// Its new content, which was judged.
     pub(in crate::inject) hive: Hive,
-    /// What is moved out of the way: the file, then its logs. Empty for a new file.
+    /// What is moved out of the way: the file, then its logs. A new file may find logs alone.
     pub(in crate::inject) replaced: Vec<WinPath>,
     /// What a new file is like; one that takes the place of another becomes like that.
     pub(in crate::inject) metadata: Metadata,
+}
+
+impl fmt::Debug for HiveStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HiveStep")
+            .field("path", &self.path)
+            .field("replaced", &self.replaced)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HiveStep {
@@ -61,6 +70,16 @@ impl HiveStep {
     /// Its new content.
     pub fn hive(&self) -> &Hive {
         &self.hive
+    }
+
+    /// True when a file of that name is there.
+    pub(in crate::inject) fn is_replacement(&self) -> bool {
+        self.replaced.contains(&self.path)
+    }
+
+    /// The logs of the file that was there.
+    pub(in crate::inject) fn logs(&self) -> impl Iterator<Item = &WinPath> {
+        self.replaced.iter().filter(|path| **path != self.path)
     }
 }
 

@@ -275,6 +275,10 @@ impl Target for Ntfs3g {
         self.folder.remove(path)
     }
 
+    fn holds(&self, path: &WinPath, bytes: &[u8]) -> Result<bool, TargetError> {
+        self.folder.holds(path, bytes)
+    }
+
     fn sync(&self) -> Result<(), TargetError> {
         self.folder.sync()
     }
