@@ -36,7 +36,7 @@ pub use act::{Done, act};
 pub use journal::Journal;
 pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
-pub use placement::{Placed, Placement};
+pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 pub use settle::{
     Account, AccountRules, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue, Refusal,
@@ -55,7 +55,8 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A personality to be injected. The datastore's is one; tests have another in memory.
 pub trait Source: Sync {
-    /// Hands over all items, in the order in which their contents are best read.
+    /// Hands over all items, in the order in which their contents are best read; each time the same ones in the same
+    /// order.
     ///
     /// # Errors
     /// When the list of items is damaged or unreadable.
@@ -66,6 +67,14 @@ pub trait Source: Sync {
     /// # Errors
     /// When they are missing. Damage may also show while reading.
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError>;
+
+    /// Says whether the personality's keeper is still there. Asked when a content could not be read.
+    ///
+    /// # Errors
+    /// When nothing else of it can be read either.
+    fn check(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
 
 /// Why an inject did not happen or was taken back.

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::object::Object;
-use crate::nt::{NtString, upcase};
+use crate::nt::{NtString, WinPath, upcase};
 
 /// Stands between the names of a folded path. U+0000 occurs in no file name; in a registry key name only by abuse of
 /// the native interface, and then it merely splits the name.
@@ -168,8 +168,19 @@ impl Pattern {
         self.matches(&object.node, object.leaf.as_deref())
     }
 
+    /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.
+    pub fn literal_container(&self) -> String {
+        self.literal_node().0
+    }
+
+    /// True when it covers a file of the volume with this letter.
+    pub fn covers_file(&self, drive: char, path: &WinPath) -> bool {
+        let Object { node, leaf } = Object::file(drive, path);
+        self.kind == ObjectKind::File && self.matches(&node, leaf.as_deref())
+    }
+
     /// The leaf as it was written.
-    pub(super) fn leaf_text(&self) -> Option<String> {
+    pub fn leaf_text(&self) -> Option<String> {
         split(&self.text).ok().and_then(|(_, leaf)| leaf).map(|leaf| leaf.trim().to_owned())
     }
 

@@ -7,6 +7,9 @@
 mod accounts;
 mod first_start;
 mod hives;
+pub(super) mod links;
+pub(super) mod moves;
+mod shell_link;
 mod made;
 mod profile;
 mod territory;
@@ -27,12 +30,13 @@ pub use hives::{HiveStep, Hives};
 use made::Made;
 use profile::NewProfile;
 pub use registry::{RegistryMerge, RegistryOwner};
+pub(super) use territory::is_hive_of;
 pub use territory::{Territory, Trespass};
 pub use user_hive::{user_classes_hive, user_hive_from_default};
 pub use values::Texts;
 
 use super::{
-    FolderLayout, InjectError, Mapping, Placed, Placement, Source,
+    FolderLayout, InjectError, Mapping, Placed, Placement, Settlement, Source,
     target::{Target, TargetTree},
 };
 use crate::{
@@ -178,7 +182,17 @@ pub fn settle<'a>(
             record,
         }
         .merge(&brought.keys, &mut hives);
-        placements.push(Some(Placement { mapping }));
+        let settlement = Settlement {
+            territory: match &profile {
+                Some(profile) => Territory::of_user(&windows, profile),
+                None => Territory::of_machine(&windows),
+            },
+            old_profile: one.header.user.as_ref().map(|user| user.profile.clone()),
+            old: old_layout,
+            new: new_layout,
+            rules: brought.rules,
+        };
+        placements.push(Some(Placement { mapping, settlement: Some(settlement) }));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, account, &windows);
         }

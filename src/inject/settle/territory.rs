@@ -278,7 +278,7 @@ impl Territory {
 }
 
 /// True for a file in `folder` that is a hive of the profile at `profile`, or belongs to one.
-pub(super) fn is_hive_of(profile: &WinPath, folder: &WinPath, name: &NtString) -> bool {
+pub(in crate::inject) fn is_hive_of(profile: &WinPath, folder: &WinPath, name: &NtString) -> bool {
     let name = name.to_upper().to_string_lossy();
     (name.starts_with("NTUSER.") && folder.eq_ignore_case(profile))
         || (name.starts_with("USRCLASS.") && folder.starts_with(profile))

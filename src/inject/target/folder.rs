@@ -181,6 +181,9 @@ impl Target for Folder {
                     name: from_os(OsStr::from_bytes(name.to_bytes())),
                     is_folder: stat
                         .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+                    size: stat
+                        .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+                        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0)),
                     modified: stat
                         .map(|stat| file_time(stat.st_mtime, stat.st_mtime_nsec))
                         .unwrap_or_default(),
@@ -218,6 +221,20 @@ impl Target for Folder {
     fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
         let file = self.open_file(path);
         file.and_then(|file| read_all(file, limit)).map_err(|error| TargetError::new("reading", path, error))
+    }
+
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        const FLAGS: OFlags =
+            OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+        let open = || {
+            let at = self.place(path)?;
+            let file: std::fs::File = fs::openat(&*at.folder, &*at.name, FLAGS, Mode::empty())?.into();
+            match file.metadata()?.is_file() {
+                true => Ok(Box::new(file) as Box<dyn io::Read>),
+                false => Err(io::ErrorKind::InvalidInput.into()),
+            }
+        };
+        open().map_err(|error: io::Error| TargetError::new("opening", path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {

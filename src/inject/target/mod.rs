@@ -103,6 +103,8 @@ pub struct Found {
     pub name: NtString,
     /// A real folder; a link or junction to one is not.
     pub is_folder: bool,
+    /// Length of its data; zero for what is no file.
+    pub size: u64,
     /// Last write of its data.
     pub modified: crate::nt::FileTime,
 }
@@ -194,6 +196,12 @@ pub trait Target: Sync {
     /// # Errors
     /// When it is not there, larger (`FileTooLarge`), or unreadable.
     fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError>;
+
+    /// Opens a file for reading. A link is not followed.
+    ///
+    /// # Errors
+    /// When it is not there, no file, or unreadable.
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError>;
 
     /// Makes an empty folder where nothing is.
     ///

@@ -49,6 +49,10 @@ impl Target for Rehearsal<'_> {
         self.0.read(path, limit)
     }
 
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        self.0.open(path)
+    }
+
     fn create_folder(&self, _path: &WinPath) -> Result<(), TargetError> {
         Ok(())
     }

@@ -214,6 +214,7 @@ impl Target for Win32 {
             Ok(Found {
                 name: entry.file_name().encode_wide().collect::<Vec<_>>().into(),
                 is_folder: attributes & DIRECTORY != 0 && attributes & REPARSE_POINT == 0,
+                size: if attributes & (DIRECTORY | REPARSE_POINT) == 0 { metadata.file_size() } else { 0 },
                 modified: FileTime(metadata.last_write_time()),
             })
         });
@@ -273,6 +274,19 @@ impl Target for Win32 {
             }
         };
         read().map_err(|error| TargetError::new(DOING, path, error))
+    }
+
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        const DOING: &str = "opening";
+        let at = self.place(DOING, path)?;
+        let open = || {
+            let file = files::open(&at.path, Purpose::Read)?;
+            match files::basic(&file)?.attributes & (DIRECTORY | REPARSE_POINT) {
+                0 => Ok(Box::new(file) as Box<dyn io::Read>),
+                _ => Err(io::ErrorKind::InvalidInput.into()),
+            }
+        };
+        open().map_err(|error: io::Error| TargetError::new(DOING, path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
