@@ -79,6 +79,8 @@ pub(super) enum Verb {
     Export(Export),
     /// Put personalities into a new Windows volume or a folder
     Inject(Inject),
+    /// In the new Windows: do what an inject left for its first start
+    FirstStart(FirstStart),
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -270,6 +272,17 @@ pub(super) enum Merge {
     Rename,
     /// Keep the one written last
     Newest,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FirstStart {
+    /// Queue that an inject wrote, or the folder of such queues
+    #[arg(long, value_name = "PATH")]
+    pub(super) queue: PathBuf,
+    /// Run as the service that an inject registered
+    #[arg(long, hide = true)]
+    #[cfg_attr(not(windows), allow(dead_code, reason = "only Windows has services"))]
+    pub(super) service: bool,
 }
 
 #[derive(Args, Debug)]

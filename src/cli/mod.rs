@@ -11,6 +11,7 @@ mod exit;
 mod export;
 mod extract;
 mod files;
+mod first_start;
 mod inject;
 mod inspect;
 mod interrupt;
@@ -63,6 +64,7 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Verify(args) => store::verify(console, args),
         Verb::Export(args) => export::run(console, args),
         Verb::Inject(args) => inject::run(console, args),
+        Verb::FirstStart(args) => first_start::run(console, args),
         Verb::Demo(args) => demo::run(console, args),
     }
 }

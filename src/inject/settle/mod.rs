@@ -5,6 +5,7 @@
 //! inject: personalities with their placement, files made for new profiles, hives edited in memory.
 
 mod accounts;
+mod finish;
 mod first_start;
 mod hives;
 pub(super) mod links;
@@ -25,6 +26,9 @@ use serde::Serialize;
 
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+#[cfg(windows)]
+pub use finish::ThisWindows;
+pub use finish::{Finished, RunningWindows, finish};
 pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
 pub use hives::{HiveStep, Hives};
 use made::Made;
