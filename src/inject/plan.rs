@@ -161,19 +161,28 @@ impl Plan {
     pub fn add_hives(&mut self, hives: Vec<HiveStep>, target: &dyn Target) -> Result<(), InjectError> {
         for step in &hives {
             let folder = step.path().parent().unwrap_or_default();
-            if !self.folders.iter().any(|known| known.path.eq_ignore_case(&folder)) {
-                // It is entered so that an undo brings back its times too.
-                let there = target.exists(&folder).map_err(|error| InjectError::target(target, error))?;
-                if !there {
-                    let why = "the folder it belongs in is not there".to_owned();
-                    return Err(InjectError::Hive { path: step.path().clone(), why });
+            let is_known = |plan: &Self, folder: &WinPath| {
+                plan.folders.iter().any(|known| known.path.eq_ignore_case(folder))
+            };
+            if !is_known(self, &folder)
+                && !target.exists(&folder).map_err(|error| InjectError::target(target, error))?
+            {
+                let why = "the folder it belongs in is not there".to_owned();
+                return Err(InjectError::Hive { path: step.path().clone(), why });
+            }
+            // The folders above are entered so that an undo brings back their times too: with ntfs-3g, a change in one
+            // also touches the one above it.
+            let mut at = WinPath::root();
+            for name in folder.names() {
+                at = at.join(&name);
+                if !is_known(self, &at) {
+                    self.folders.push(FolderStep {
+                        path: at.clone(),
+                        there: There::Folder,
+                        item: None,
+                        leave: Leave::default(),
+                    });
                 }
-                self.folders.push(FolderStep {
-                    path: folder,
-                    there: There::Folder,
-                    item: None,
-                    leave: Leave::default(),
-                });
             }
             // Two at most are there at a time: the new file, and the copy that Windows is asked to load.
             let len = step.hive().as_bytes().len() as u64;
