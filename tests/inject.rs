@@ -83,6 +83,8 @@ fn item(path: WinPath) -> FileItem {
         extended_attributes: None,
         object_id: None,
         efs: None,
+        restore: None,
+        added: false,
     }
 }
 

@@ -49,6 +49,8 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             obstacles: Vec::new(),
         },
         rules: Vec::new(),
+        variables: [("CSIDL_APPDATA".into(), r"C:\Users\x\AppData\Roaming".into())].into(),
+        remaps: vec![Remap { variable: "APP".into(), source: r"C:\App".into(), portable: r"%PROGRAMFILES%\App".into() }],
         started: FileTime(started),
         tool: "coldstate test".into(),
     }
@@ -83,6 +85,8 @@ fn file(path: &str, content: Content) -> Item {
         extended_attributes: None,
         object_id: None,
         efs: None,
+        restore: None,
+        added: false,
     })
 }
 
@@ -206,6 +210,47 @@ proptest! {
     }
 }
 
+fn place() -> Place {
+    Place { file: "MigApp.xml".into(), line: 7, column: 3 }
+}
+
+fn carried_rule() -> CarriedRule {
+    CarriedRule {
+        kind: RuleKind::LocationModify,
+        object: ObjectKind::File,
+        pattern: r"C:\App\* [*]".into(),
+        portable_pattern: None,
+        component: "App".into(),
+        component_number: 2,
+        place: place(),
+        call: Some(CarriedCall {
+            name: "RelativeMove".into(),
+            arguments: vec![Some(r"%PROGRAMFILES%\App".into()), Some(r"%CSIDL_APPDATA%\App".into())],
+            source_arguments: vec![Some(r"C:\App".into()), Some(r"C:\Users\x\App".into())],
+        }),
+        security: false,
+        time_fields: false,
+    }
+}
+
+#[test]
+fn items_of_before_there_were_carried_rules_are_still_read() {
+    let file = r#"{"file":{"names":[{"path":"a.txt"}],"attributes":32,
+        "times":{"created":1,"modified":2,"changed":3,"accessed":4},
+        "name_times":{"created":1,"modified":2,"changed":3,"accessed":4},"reference":5}}"#;
+    let Item::File(file) = serde_json::from_str(file).unwrap() else { unreachable!() };
+    assert!(file.restore.is_none() && !file.added);
+    let key = r#"{"key":{"key":"HKCU\\a","last_written":9,"values":[{"name":"v","data_type":1,"data":"6100"}]}}"#;
+    let Item::Key(key) = serde_json::from_str(key).unwrap() else { unreachable!() };
+    assert!(key.values[0].restore.is_none() && !key.added);
+    let mut old = serde_json::to_value(header("PC", None, 1)).unwrap();
+    let fields = old.as_object_mut().unwrap();
+    fields.remove("variables");
+    fields.remove("remaps");
+    let old: Header = serde_json::from_value(old).unwrap();
+    assert!(old.variables.is_empty() && old.remaps.is_empty());
+}
+
 #[test]
 fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let dir = tempfile::tempdir().unwrap();
@@ -218,11 +263,23 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
         unreachable!()
     };
     odd_file.names[0].path = odd;
-    let value = ValueItem { name: "v".into(), data_type: 3, data: HexBytes(vec![0, 255]) };
+    let value = ValueItem { name: "v".into(), data_type: 3, data: HexBytes(vec![0, 255]), restore: Some(Restore::Never) };
     let items = [
         Item::File(odd_file),
-        Item::Key(KeyItem { key: r"HKCU\a".into(), last_written: FileTime(9), values: vec![value] }),
+        Item::Key(KeyItem {
+            key: r"HKCU\a".into(),
+            last_written: FileTime(9),
+            values: vec![value],
+            added: true,
+        }),
         Item::Note(Note { outcome: Outcome::Skipped, item: "x\ny".into(), reason: "a reason.".into() }),
+        Item::Rule(carried_rule()),
+        Item::Deferred(Deferred {
+            when: "post-apply".into(),
+            what: "RegisterFonts(\"%CSIDL_FONTS%\")".into(),
+            component: "Fonts".into(),
+            place: place(),
+        }),
     ];
     items.iter().for_each(|item| personality.item(item).unwrap());
     let written = personality.commit().unwrap();
@@ -232,7 +289,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     assert_eq!(listing.personalities, std::slice::from_ref(&written));
     assert_eq!(written.header, header);
     let footer = &written.footer;
-    assert_eq!((footer.items, footer.files, footer.keys, footer.notes, footer.bytes), (3, 1, 1, 1, 3));
+    assert_eq!((footer.items, footer.files, footer.keys, footer.notes, footer.bytes), (5, 1, 1, 1, 3));
     let back: Result<Vec<Item>, _> = store.items(&written).unwrap().collect();
     assert_eq!(back.unwrap(), items);
 

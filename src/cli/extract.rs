@@ -1,6 +1,6 @@
 //! `extract`: takes users' personalities from an old Windows into a datastore.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::Serialize;
 
@@ -277,6 +277,8 @@ fn header(
             obstacles: obstacles.iter().map(ToString::to_string).collect(),
         },
         rules,
+        variables: BTreeMap::new(),
+        remaps: Vec::new(),
         started: FileTime::now(),
         tool: concat!("coldstate ", env!("CARGO_PKG_VERSION")).to_owned(),
     })
@@ -311,7 +313,12 @@ fn take(
     let writer = store.writer().map_err(failed)?;
     let mut all = Vec::new();
     for job in jobs {
-        let header = Header { user: job.profile.map(user), ..header.clone() };
+        let header = Header {
+            user: job.profile.map(user),
+            variables: job.facts.variables(),
+            remaps: job.rules.remaps().to_vec(),
+            ..header.clone()
+        };
         let personality = writer.personality(&header).map_err(failed)?;
         let put = |error: PutError| match error {
             PutError::Write(error) => match error.downcast_ref() {
@@ -320,9 +327,11 @@ fn take(
             },
             error => UserError::from_error(Exit::StoppedAtItem, &error),
         };
+        gather::gather_rules(&job.rules, &personality).map_err(put)?;
         gather::gather_files(&job.facts.old(), &job.plan, &personality, record).map_err(put)?;
         let registry_values =
             gather::gather_registry(&job.facts, &job.rules, &personality, record).map_err(put)?;
+        gather::gather_added(&job.facts, &job.rules, &personality, record).map_err(put)?;
         if record.progress.is_cancelled() {
             return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint(format!(
                 "{} personalities are complete in {}; the others were not begun or are left out.",

@@ -13,8 +13,9 @@ use super::{
     interrupt,
 };
 use crate::{
-    gather::{FileItem, Item, KeyItem},
+    gather::{FileItem, Item, KeyItem, Restore},
     record::Record,
+    rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Personality, StoreError, Verification},
     windows::{Profile, ProfileKind, UserPattern},
 };
@@ -167,6 +168,11 @@ pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> 
                 Item::File(file) => print_file(console, file),
                 Item::Key(key) => print_key(console, key),
                 Item::Note(note) => console.line(format!("  - {}: {}", note.item, note.reason)),
+                Item::Rule(rule) => print_rule(console, rule),
+                Item::Deferred(deferred) => console.line(format!(
+                    "  at {}: {} ({}, {})",
+                    deferred.when, deferred.what, deferred.component, deferred.place
+                )),
             }
             if console.wants_json() {
                 items.push(item);
@@ -182,7 +188,9 @@ fn print_file(console: &Console, file: &FileItem) {
     let size = if file.directory { "folder".to_owned() } else { bytes(file.size()) };
     for (at, name) in file.names.iter().enumerate() {
         let size = if at == 0 { size.as_str() } else { "hard link" };
-        console.line(format!("  {:.19}  {size:>12}  {}", file.times.modified.to_string(), name.path));
+        let (restored, made_up) = (restored(file.restore), made_up(file.added));
+        let modified = file.times.modified.to_string();
+        console.line(format!("  {modified:.19}  {size:>12}  {}{restored}{made_up}", name.path));
     }
     for stream in file.streams.iter().filter(|stream| !stream.name.is_empty()) {
         console.line(format!("  {:19}  {:>12}  {}:{}", "", bytes(stream.size), file.path(), stream.name));
@@ -190,11 +198,35 @@ fn print_file(console: &Console, file: &FileItem) {
 }
 
 fn print_key(console: &Console, key: &KeyItem) {
-    console.line(format!("  {}", key.key));
+    console.line(format!("  {}{}", key.key, made_up(key.added)));
     for value in &key.values {
         let name = if value.name.is_empty() { "(default)".to_owned() } else { value.name.to_string() };
-        console.line(format!("    {name}"));
+        console.line(format!("    {name}{}", restored(value.restore)));
     }
+}
+
+/// `restored only if its target exists`, where a rule says so.
+fn restored(restore: Option<Restore>) -> &'static str {
+    match restore {
+        None => "",
+        Some(Restore::IfTargetExists) => "  (restored only where its target exists)",
+        Some(Restore::Never) => "  (never restored)",
+    }
+}
+
+/// `(made up by a rule)`, where it is.
+fn made_up(added: bool) -> &'static str {
+    if added { "  (made up by a rule)" } else { "" }
+}
+
+fn print_rule(console: &Console, rule: &CarriedRule) {
+    let call = rule.call.as_ref().map_or_else(String::new, |call| {
+        let arguments: Vec<&str> =
+            call.arguments.iter().map(|argument| argument.as_deref().unwrap_or("NULL")).collect();
+        format!(" by {}({})", call.name, arguments.join(", "))
+    });
+    let kind = rule.kind.element();
+    console.line(format!("  {kind} {}{call} ({}, {})", rule.pattern, rule.component, rule.place));
 }
 
 pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {

@@ -1,5 +1,7 @@
 //! [`OldFacts`]: answers the questions of the rules from the old volume and its hives.
 
+use std::collections::BTreeMap;
+
 use super::{OldWindows, hives::Hives};
 use crate::{
     ntfs::RecordNumber,
@@ -34,7 +36,14 @@ impl<'a> OldFacts<'a> {
         &self.hives
     }
 
-    fn variables(&self) -> &Environment {
+    /// The variables of this context by name in upper case; a user has those of the machine too.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let machine = self.old.installation.variables.iter();
+        let own = self.profile.map(|profile| profile.variables.iter()).into_iter().flatten();
+        machine.chain(own).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn own_variables(&self) -> &Environment {
         self.profile.map_or(&self.old.installation.variables, |profile| &profile.variables)
     }
 
@@ -64,7 +73,7 @@ impl Facts for OldFacts<'_> {
 
     fn variable(&self, name: &str) -> Option<String> {
         let machine = &self.old.installation.variables;
-        self.variables().get(name).or_else(|| machine.get(name)).map(str::to_owned)
+        self.own_variables().get(name).or_else(|| machine.get(name)).map(str::to_owned)
     }
 
     fn os(&self) -> OsVersion {

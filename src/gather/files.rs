@@ -85,6 +85,8 @@ impl Taking<'_> {
             extended_attributes: file.ea.map(HexBytes),
             object_id: file.object_id.map(|id| HexBytes(id.0.into())),
             efs: file.efs.map(HexBytes),
+            restore: self.planned.restore,
+            added: false,
         };
         self.sink.item(&Item::File(item))
     }

@@ -3,13 +3,14 @@
 //! These types are the manifest: their JSON form is described in `src/store/FORMAT.md`. Fields that have nothing to
 //! say are left out of it, because a personality has a hundred thousand of them.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
+    rules::{CarriedRule, Decision, Deferred, Remap},
 };
 
 /// What every personality says about itself before its items.
@@ -23,6 +24,14 @@ pub struct Header {
     pub source: Source,
     /// The rule files that chose the items, in the order given.
     pub rules: Vec<RuleFile>,
+    /// The variables of the old Windows by name in upper case, known folders among them (`CSIDL_APPDATA`): of the user,
+    /// or of the machine in the system personality. Injection finds by them which folder of the new Windows a path
+    /// belongs in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// Variables of the rule files marked `remap`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remaps: Vec<Remap>,
     /// When the run began, by the clock of the machine that ran it.
     pub started: FileTime,
     /// The program and its version.
@@ -106,6 +115,31 @@ pub enum Item {
     Key(KeyItem),
     /// Something that was not taken, or not whole, and why.
     Note(Note),
+    /// A rule that says how items are put back. All of them stand before the items.
+    Rule(CarriedRule),
+    /// Something the rules want done by the new Windows.
+    Deferred(Deferred),
+}
+
+/// Whether an item that was taken is put back, where the rule that chose it has a filter for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restore {
+    /// Where the file is a shell link, only when its target exists in the new Windows (`IgnoreIrrelevantLinks`).
+    IfTargetExists,
+    /// Not at all (`NeverRestore`): it is kept for whoever looks into the personality.
+    Never,
+}
+
+impl Restore {
+    /// What the deciding rule says.
+    pub(super) fn of(decision: &Decision<'_>) -> Option<Self> {
+        match decision.rule?.call.as_ref()?.name.as_str() {
+            "IgnoreIrrelevantLinks" => Some(Self::IfTargetExists),
+            "NeverRestore" => Some(Self::Never),
+            _ => None,
+        }
+    }
 }
 
 /// A file or folder, with every NTFS attribute a restore needs. One item for all its hard links.
@@ -142,6 +176,13 @@ pub struct FileItem {
     /// `$EFS`, without which the raw bytes of an encrypted stream are worth nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efs: Option<HexBytes>,
+    /// Whether it is put back, where a rule says more than that it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+    /// It was not on the old volume: `<addObjects>` of a rule makes it up. Its times are those of the run, and it has no
+    /// security of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub added: bool,
 }
 
 /// One hard link of a file: both forms of its name.
@@ -243,6 +284,9 @@ pub struct KeyItem {
     pub last_written: FileTime,
     /// The values; empty where the key itself was chosen.
     pub values: Vec<ValueItem>,
+    /// It was not in the old registry: `<addObjects>` of a rule makes up these values of it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub added: bool,
 }
 
 /// One registry value.
@@ -254,6 +298,9 @@ pub struct ValueItem {
     pub data_type: u32,
     /// The bytes as stored.
     pub data: HexBytes,
+    /// Whether it is put back, where a rule says more than that it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
 }
 
 /// A BLAKE3 hash; 64 hexadecimal digits in text.

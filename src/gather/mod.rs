@@ -11,16 +11,18 @@ mod hives;
 mod item;
 mod plan;
 mod registry;
+mod rules;
 mod sink;
 
 pub use facts::OldFacts;
 pub use files::gather_files;
 pub use item::{
     ByteRange, ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, Reparse,
-    RuleFile, Source, StreamItem, Times, User, ValueItem,
+    Restore, RuleFile, Source, StreamItem, Times, User, ValueItem,
 };
 pub use plan::{LeftOut, Plan, PlannedFile, plan};
 pub use registry::gather_registry;
+pub use rules::{gather_added, gather_rules};
 pub use sink::{PutError, Sink};
 
 use crate::{

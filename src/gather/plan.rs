@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::OldWindows;
+use super::{OldWindows, Restore};
 use crate::{
     nt::WinPath,
     ntfs::{Entry, FileTimes, Lcn, RecordNumber},
@@ -40,6 +40,8 @@ pub struct PlannedFile {
     pub first_lcn: Option<Lcn>,
     /// Which rule chose it; for a folder that is only on the way to something chosen, none.
     pub rule: Option<String>,
+    /// Whether it is put back, where that rule says so.
+    pub restore: Option<Restore>,
 }
 
 /// A file or folder of the profile that the rules leave out.
@@ -138,6 +140,7 @@ impl Walk<'_> {
             size: entry.size,
             first_lcn: entry.first_lcn,
             rule: rule_name(&decision),
+            restore: Restore::of(&decision),
         });
         planned.paths.push(path);
     }
@@ -160,7 +163,8 @@ impl Walk<'_> {
         }
         if taken && !path.is_root() {
             let rule = decision.is_take().then(|| rule_name(&decision)).flatten();
-            self.plan.folders.push(PlannedFile { record, paths: vec![path], size: 0, first_lcn: None, rule });
+            let (paths, restore) = (vec![path], Restore::of(&decision).filter(|_| rule.is_some()));
+            self.plan.folders.push(PlannedFile { record, paths, size: 0, first_lcn: None, rule, restore });
         }
         match parent {
             Some(parent) => {

@@ -1,6 +1,6 @@
 //! Takes registry values: walks the keys that the rules speak of, and hands the chosen values to the sink.
 
-use super::{Item, KeyItem, OldFacts, PutError, Sink, ValueItem};
+use super::{Item, KeyItem, OldFacts, PutError, Restore, Sink, ValueItem};
 use crate::{
     hive::Key,
     nt::{HexBytes, NtString},
@@ -44,12 +44,17 @@ fn take_key(
     record: &Record,
 ) -> Result<u64, PutError> {
     let mut values = Vec::new();
-    for value in key.values().filter(|value| rules.decide_registry(name, &value.name()).is_take()) {
+    for value in key.values() {
+        let decision = rules.decide_registry(name, &value.name());
+        if !decision.is_take() {
+            continue;
+        }
         match value.data() {
             Ok(data) => values.push(ValueItem {
                 name: value.name(),
                 data_type: value.data_type().into(),
                 data: HexBytes(data.into_owned()),
+                restore: Restore::of(&decision),
             }),
             Err(error) => {
                 let item = format!("{name} [{}]", value.name());
@@ -61,7 +66,7 @@ fn take_key(
     let taken = values.len() as u64;
     if taken > 0 || rules.decide_key(name).is_take() {
         let last_written = key.last_written();
-        sink.item(&Item::Key(KeyItem { key: name.clone(), last_written, values }))?;
+        sink.item(&Item::Key(KeyItem { key: name.clone(), last_written, values, added: false }))?;
     }
     Ok(taken)
 }

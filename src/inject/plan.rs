@@ -165,7 +165,7 @@ pub fn plan(
                 list.push((at, Box::new(item)));
             }
             // Notes tell of what was not taken; keys are merged into hives by those who edit hives.
-            Item::Note(_) | Item::Key(_) => {}
+            Item::Note(_) | Item::Key(_) | Item::Rule(_) | Item::Deferred(_) => {}
         };
         source.items(&mut sort).map_err(InjectError::Source)?;
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{
     decide::{AddedObject, CompiledRules, Deferred, Rule},
     diagnostic::Place,
-    evaluate::{Evaluator, MAX_REFERENCES, reference},
+    effects::{CarriedCall, CarriedRule},
+    evaluate::{Evaluator, MAX_REFERENCES, Made, reference},
     facts::{Context, Facts},
     function::{Call, Support},
     model::{
@@ -30,7 +31,7 @@ impl RuleSet {
         for facts in users {
             let mut rules = self.compile_one(*facts);
             for rule in system.rules.iter().filter(|rule| rule.kind == RuleKind::UnconditionalExclude) {
-                rules.push(rule.again());
+                rules.push(rule.clone());
             }
             compiled.push(rules);
         }
@@ -74,22 +75,26 @@ impl RuleSet {
     }
 }
 
-impl Rule {
-    /// The same rule for another context's index.
-    fn again(&self) -> Self {
+/// What a rule element says of each of its patterns.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    kind: RuleKind,
+    call: Option<&'a Arc<Call>>,
+    security: bool,
+    time_fields: bool,
+}
+
+impl Part<'_> {
+    const INCLUDE: Self = Self { kind: RuleKind::Include, call: None, security: false, time_fields: false };
+}
+
+impl<'a> From<&'a RuleElement> for Part<'a> {
+    fn from(rule: &'a RuleElement) -> Self {
         Self {
-            kind: self.kind,
-            pattern: self.pattern.clone(),
-            component: Arc::clone(&self.component),
-            place: self.place.clone(),
-            call: self.call.clone(),
-            portable_arguments: self.portable_arguments.clone(),
-            source_arguments: self.source_arguments.clone(),
-            security: self.security,
-            time_fields: self.time_fields,
-            properties: self.properties,
-            component_number: self.component_number,
-            specificity: self.specificity,
+            kind: rule.kind,
+            call: rule.call.as_ref(),
+            security: rule.security,
+            time_fields: rule.time_fields,
         }
     }
 }
@@ -142,7 +147,8 @@ impl<'a> Compiler<'a> {
             let name = name.trim_start_matches('*').trim_start_matches('.');
             for drive in self.evaluator.facts.drives(super::facts::DriveKind::Fixed) {
                 if let Ok(pattern) = Pattern::parse(ObjectKind::File, &format!("{drive}\\* [*.{name}]")) {
-                    self.push(pattern, place, RuleKind::Include, None, (false, false), owner);
+                    let made = Made { pattern, place: place.clone(), written: None };
+                    self.push(made, Part::INCLUDE, owner);
                 }
             }
         }
@@ -191,8 +197,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn rule(&mut self, rule: &'a RuleElement, owner: &Owner) {
-        let call = rule.call.as_ref();
-        if let Some(call) = call {
+        if let Some(call) = &rule.call {
             // A filter that is never true leaves the rule without objects.
             if call.name == "AnswerNo" {
                 return;
@@ -202,64 +207,79 @@ impl<'a> Compiler<'a> {
                 return;
             }
         }
-        for (pattern, place) in self.evaluator.patterns(&rule.sets) {
-            self.push(pattern, &place, rule.kind, call, (rule.security, rule.time_fields), owner);
+        for made in self.evaluator.patterns(&rule.sets) {
+            self.push(made, rule.into(), owner);
         }
     }
 
-    fn push(
-        &mut self,
-        pattern: Pattern,
-        place: &Place,
-        kind: RuleKind,
-        call: Option<&Arc<Call>>,
-        (security, time_fields): (bool, bool),
-        owner: &Owner,
-    ) {
+    fn push(&mut self, made: Made, rule: Part<'_>, owner: &Owner) {
+        let Made { pattern, place, written } = made;
         // The machine's context has no HKCU, and a rule for it there is meant for the users.
         let is_of_a_user =
             pattern.kind() == ObjectKind::Registry && pattern.node().starts_with(&fold_text("HKCU"));
         if is_of_a_user && self.out.context == Context::System {
             return;
         }
-        if self.out.rules.len() >= MAX_PATTERNS {
-            self.evaluator.omit(place, format!("More than {MAX_PATTERNS} patterns in one context."));
+        if self.out.rules.len().saturating_add(self.out.effects.rules().len()) >= MAX_PATTERNS {
+            self.evaluator.omit(&place, format!("More than {MAX_PATTERNS} patterns in one context."));
             return;
         }
-        let arguments = call.map(|call| call.arguments.as_slice()).unwrap_or_default();
-        let expanded = |portable: bool| -> Vec<Option<String>> {
-            let expand = |text: &String| {
-                let expanded =
-                    if portable { self.evaluator.expand_portable(text) } else { self.evaluator.expand(text) };
-                expanded.unwrap_or_else(|_| text.clone())
+        if !rule.kind.selects() {
+            let carried = CarriedRule {
+                kind: rule.kind,
+                object: pattern.kind(),
+                pattern: pattern.text().to_owned(),
+                portable_pattern: written
+                    .filter(|_| rule.kind == RuleKind::DestinationCleanup)
+                    .and_then(|written| self.evaluator.expand_portable_pattern(written).ok())
+                    .filter(|portable| portable != pattern.text()),
+                component: Arc::clone(&owner.name),
+                component_number: owner.number,
+                place: place.clone(),
+                call: rule.call.map(|call| self.carried_call(call)),
+                security: rule.security,
+                time_fields: rule.time_fields,
             };
-            arguments.iter().map(|argument| argument.as_ref().map(expand)).collect()
-        };
+            if let Err(reason) = self.out.effects.push(carried) {
+                self.evaluator.omit(&place, reason);
+            }
+            return;
+        }
         if pattern.kind() == ObjectKind::Ini {
             self.evaluator.omit(
-                place,
+                &place,
                 "INI entries are not carried one by one; a rule that takes the file carries it.",
             );
             return;
         }
         // Its arguments were checked when the file was read.
+        let call = rule.call;
         let properties =
             call.filter(|call| call.name == "FileProperties").and_then(|call| PropertyTest::read(call).ok());
-        let rule = Rule {
-            kind,
+        self.out.push(Rule {
+            kind: rule.kind,
             specificity: pattern.specificity(),
             pattern,
             component: Arc::clone(&owner.name),
-            place: place.clone(),
+            place,
             call: call.cloned(),
-            portable_arguments: expanded(true),
-            source_arguments: expanded(false),
-            security,
-            time_fields,
             properties,
             component_number: owner.number,
+        });
+    }
+
+    /// The call with its arguments expanded, once for either side.
+    fn carried_call(&self, call: &Call) -> CarriedCall {
+        let expanded = |expand: &dyn Fn(&str) -> Result<String, String>| -> Vec<Option<String>> {
+            let expand = |text: &String| expand(text).unwrap_or_else(|_| text.clone());
+            call.arguments.iter().map(|argument| argument.as_ref().map(expand)).collect()
         };
-        self.out.push(rule);
+        let arguments = expanded(&|text| self.evaluator.expand_portable(text));
+        let mut source_arguments = expanded(&|text| self.evaluator.expand(text));
+        if source_arguments == arguments {
+            source_arguments.clear();
+        }
+        CarriedCall { name: call.name.clone(), arguments, source_arguments }
     }
 
     fn add_objects(&mut self, objects: &'a AddObjects, owner: &Owner) {

@@ -2,13 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest part of a source line that a diagnostic shows, in characters.
 const SHOWN_LINE: usize = 120;
 
 /// A place in a rule file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file as it was named when it was given.
     pub file: Arc<str>,

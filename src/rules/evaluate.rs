@@ -5,7 +5,7 @@
 use std::{cell::Cell, collections::HashMap};
 
 use super::{
-    decide::Omission,
+    decide::{Omission, Remap},
     diagnostic::Place,
     facts::{Context, Facts, same_name},
     function::Call,
@@ -45,8 +45,23 @@ pub(super) struct Evaluator<'a> {
     pub(super) named: &'a NamedElements,
     scopes: Vec<HashMap<String, Value>>,
     pub(super) omissions: Vec<Omission>,
-    pub(super) remaps: Vec<(String, String)>,
+    pub(super) remaps: Vec<Remap>,
     steps: Cell<usize>,
+}
+
+/// A pattern of an object set.
+pub(super) struct Made<'a> {
+    pub(super) pattern: Pattern,
+    /// Where it stands, or the script or filter that made it.
+    pub(super) place: Place,
+    /// As it is written, variables and all; none when it was made.
+    pub(super) written: Option<&'a str>,
+}
+
+impl Made<'_> {
+    fn by(call: &Call, pattern: Pattern) -> Self {
+        Self { pattern, place: call.place.clone(), written: None }
+    }
 }
 
 /// An object that a search met.
@@ -123,14 +138,9 @@ impl<'a> Evaluator<'a> {
             let value = self.lookup(name).ok_or_else(|| name.to_owned())?;
             match form {
                 Form::Portable => out.push_str(&value.portable),
-                Form::Pattern if value.is_data => {
-                    for c in value.source.chars() {
-                        if matches!(c, '[' | ']' | '^') {
-                            out.push('^');
-                        }
-                        out.push(c);
-                    }
-                }
+                Form::Pattern if value.is_data => out.push_str(&escape(&value.source)),
+                Form::PortablePattern if value.is_data => out.push_str(&escape(&value.portable)),
+                Form::PortablePattern => out.push_str(&value.portable),
                 Form::Pattern | Form::Plain => out.push_str(&value.source),
             }
             if out.len() > MAX_EXPANDED {
@@ -148,6 +158,11 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn expand_portable(&self, text: &str) -> Result<String, String> {
         self.expand_as(text, Form::Portable)
+    }
+
+    /// Expands a pattern for the new Windows.
+    pub(super) fn expand_portable_pattern(&self, text: &str) -> Result<String, String> {
+        self.expand_as(text, Form::PortablePattern)
     }
 
     /// Expands and reads a pattern.
@@ -194,7 +209,11 @@ impl<'a> Evaluator<'a> {
             // says so.
             let Some(value) = value else { continue };
             if variable.remap {
-                self.remaps.push((variable.name.clone(), value.source.clone()));
+                self.remaps.push(Remap {
+                    variable: variable.name.clone(),
+                    source: value.source.clone(),
+                    portable: value.portable.clone(),
+                });
             }
             if let Some(scope) = self.scopes.last_mut() {
                 scope.insert(variable.name.clone(), value);
@@ -203,7 +222,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn first_object(&mut self, sets: &'a [ObjectSet]) -> Option<String> {
-        for pattern in self.patterns(sets).into_iter().map(|(pattern, _)| pattern) {
+        for pattern in self.patterns(sets).into_iter().map(|made| made.pattern) {
             if let Some(found) = self.search(&pattern, 1).into_iter().next() {
                 return Some(match found.leaf {
                     Some(leaf) if pattern.kind() == ObjectKind::File => format!("{}\\{leaf}", found.node),
@@ -501,8 +520,8 @@ impl<'a> Evaluator<'a> {
 
     // ---- object sets
 
-    /// The patterns of object sets, each with the place that made it. What cannot be made here is an omission.
-    pub(super) fn patterns(&mut self, sets: &'a [ObjectSet]) -> Vec<(Pattern, Place)> {
+    /// The patterns of object sets. What cannot be made here is an omission.
+    pub(super) fn patterns(&mut self, sets: &'a [ObjectSet]) -> Vec<Made<'a>> {
         let mut patterns = Vec::new();
         for set in sets {
             if !self.all_conditions(&set.conditions) || !self.all(&set.groups) {
@@ -511,24 +530,26 @@ impl<'a> Evaluator<'a> {
             for item in &set.items {
                 match item {
                     ObjectItem::Pattern { kind, text, place } => match self.pattern(*kind, text) {
-                        Ok(pattern) => patterns.push((pattern, place.clone())),
+                        Ok(pattern) => {
+                            patterns.push(Made { pattern, place: place.clone(), written: Some(text) });
+                        }
                         Err(reason) => self.omit(place, reason),
                     },
                     ObjectItem::Script(call) => {
                         for text in self.scripted(call) {
                             match text {
-                                Ok(pattern) => patterns.push((pattern, call.place.clone())),
+                                Ok(pattern) => patterns.push(Made::by(call, pattern)),
                                 Err(reason) => self.omit(&call.place, reason),
                             }
                         }
                     }
                     ObjectItem::Content { filter, sets } => {
-                        let sources: Vec<Pattern> = self.patterns(sets).into_iter().map(|(p, _)| p).collect();
+                        let sources: Vec<Pattern> = self.patterns(sets).into_iter().map(|made| made.pattern).collect();
                         let texts: Vec<String> =
                             sources.iter().flat_map(|source| self.contents(source, filter)).collect();
                         for text in texts {
                             let made = self.extracted(filter, &text);
-                            patterns.extend(made.into_iter().map(|pattern| (pattern, filter.place.clone())));
+                            patterns.extend(made.into_iter().map(|pattern| Made::by(filter, pattern)));
                         }
                     }
                 }
@@ -632,6 +653,8 @@ enum Form {
     Pattern,
     /// Variables of Windows stay.
     Portable,
+    /// The same, with brackets in data escaped.
+    PortablePattern,
 }
 
 /// The named element that stands for `element`: one of its name, unless it is itself the definition.

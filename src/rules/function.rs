@@ -60,6 +60,13 @@ pub(super) struct Function {
     pub(super) support: Support,
 }
 
+impl Function {
+    /// The function of this name, in any case.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        FUNCTIONS.iter().find(|function| function.name.eq_ignore_ascii_case(name))
+    }
+}
+
 macro_rules! functions {
     ($($name:ident [$($place:ident)+] $min:literal..$max:literal $support:ident;)+) => {
         &[$(Function {
@@ -221,7 +228,7 @@ pub(super) fn parse_call(
         return Err(malformed(0, message));
     }
     let arguments = parse_arguments(text, open.saturating_add(1))?;
-    let Some(function) = FUNCTIONS.iter().find(|function| function.name.eq_ignore_ascii_case(name)) else {
+    let Some(function) = Function::named(name) else {
         if own_library {
             // A DLL of the file's author: it cannot run here, and the report says so.
             return Ok(Call { name: written.to_owned(), arguments, support: Support::Unsupported, place });

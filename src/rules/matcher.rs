@@ -6,6 +6,9 @@ use std::collections::HashMap;
 
 use super::pattern::{Pattern, SEPARATOR, is_all};
 
+/// Deepest node of the trie. Windows' own folders end long before; a pattern with more names is matched in full there.
+const MAX_DEPTH: usize = 256;
+
 const STAR: u16 = b'*' as u16;
 const DOT: u16 = b'.' as u16;
 
@@ -78,7 +81,8 @@ impl Matcher {
     pub(super) fn add(&mut self, number: u32, pattern: &Pattern) {
         let (names, all) = pattern.literal_names();
         let mut node = &mut self.root;
-        for name in names {
+        let all = all && names.len() <= MAX_DEPTH;
+        for name in names.into_iter().take(MAX_DEPTH) {
             node = node.children.entry(name.into()).or_default();
         }
         if !all {

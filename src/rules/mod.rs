@@ -21,11 +21,13 @@ mod compile;
 mod config;
 mod decide;
 mod diagnostic;
+mod effects;
 mod evaluate;
 mod facts;
 mod function;
 mod matcher;
 mod model;
+mod object;
 mod parse;
 mod pattern;
 mod properties;
@@ -37,9 +39,10 @@ mod xml;
 pub use builtin::builtin;
 pub use config::{ChangeGroup, Config, Offline};
 pub use decide::{
-    Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Effects, Omission, Rule, WalkRoot,
+    Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Omission, Remap, Rule, WalkRoot,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use effects::{CarriedCall, CarriedRule, EffectRules, Effects};
 pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
 pub use function::{Call, Support};
 pub use model::{RuleKind, RuleSet};

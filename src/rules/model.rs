@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::{Diagnostic, Place},
@@ -159,7 +159,7 @@ pub(super) enum RuleItem {
 }
 
 /// What a rule element does with the objects of its sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
     /// Takes them.
@@ -194,6 +194,11 @@ impl RuleKind {
         ("includeAttributes", Self::IncludeAttributes),
         ("excludeAttributes", Self::ExcludeAttributes),
     ];
+
+    /// True for the kinds that decide what is taken; the others act where it is put.
+    pub(super) fn selects(self) -> bool {
+        matches!(self, Self::Include | Self::Exclude | Self::UnconditionalExclude)
+    }
 
     /// The element's name.
     pub fn element(self) -> &'static str {

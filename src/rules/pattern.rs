@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::nt::upcase;
 
@@ -16,7 +16,7 @@ pub(super) const SEPARATOR: u16 = 0;
 const STAR: u16 = b'*' as u16;
 
 /// What a pattern, a location or a condition speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// Files and folders.

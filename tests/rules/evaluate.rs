@@ -191,7 +191,8 @@ fn variables_come_from_environments_that_apply_and_from_named_ones() {
     assert!(!takes_value(&compiled, r"HKLM\Software\Vendor\2.0", "v"));
     assert!(!takes_value(&compiled, r"HKLM\Software\Wow6432Node\Vendor\1.0", "v"));
     assert!(takes(&compiled, r"C:\Program Files\App\sub\x"));
-    assert_eq!(compiled.remaps(), [("DIR".to_owned(), r"C:\Program Files\App".to_owned())]);
+    let remap = &compiled.remaps()[0];
+    assert_eq!((remap.variable.as_str(), remap.source.as_str()), ("DIR", r"C:\Program Files\App"));
     let reasons: Vec<_> = compiled.omissions().iter().map(|omission| omission.reason.as_str()).collect();
     assert_eq!(reasons, ["The variable %Undefined% has no value here."]);
 }
@@ -303,19 +304,19 @@ fn the_destination_side_is_found_for_each_object() {
     let set = parse(&text);
     let compiled = set.compile_one(&user());
     let script = |path: &str| {
-        let effects = compiled.file_effects('C', &WinPath::parse(path));
+        let effects = compiled.effects().file('C', &WinPath::parse(path));
         effects.merge.and_then(|rule| rule.call.as_ref()).map(|call| call.name.clone())
     };
     assert_eq!(script(r"C:\D\a.txt").as_deref(), Some("DestinationPriority"));
     assert_eq!(script(r"C:\D\b.txt").as_deref(), Some("SourcePriority"));
     assert_eq!(script(r"C:\E\b.txt"), None);
-    let effects = compiled.file_effects('C', &WinPath::parse(r"C:\D\a.txt"));
+    let effects = compiled.effects().file('C', &WinPath::parse(r"C:\D\a.txt"));
     assert!(effects.keeps_security && !effects.keeps_times);
     // The destination's documents are known only there.
-    let moved = effects.location_modify[0];
-    assert_eq!(moved.portable_arguments[1].as_deref(), Some(r"%CSIDL_MYDOCUMENTS%\Old"));
-    assert_eq!(moved.source_arguments[1].as_deref(), Some(r"D:\Papers\Old"));
-    assert_eq!(compiled.cleanup_rules().count(), 1);
+    let moved = effects.location_modify[0].call.as_ref().unwrap();
+    assert_eq!(moved.text(1), r"%CSIDL_MYDOCUMENTS%\Old");
+    assert_eq!(moved.source_text(1), r"D:\Papers\Old");
+    assert_eq!(compiled.effects().cleanup_rules().count(), 1);
     let added = &compiled.added_objects()[0];
     assert_eq!((added.kind, added.node.as_str()), (ObjectKind::Registry, r"HKCU\Software\X"));
     assert_eq!((added.leaf.as_deref(), added.bytes.as_slice()), (Some("Level"), &[0x0B, 0, 0, 0][..]));

@@ -1,0 +1,177 @@
+//! The destination side of the rules: what `<merge>`, `<locationModify>`, `<contentModify>`, `<destinationCleanup>` and the
+//! attribute rules say about an object on its way in.
+//!
+//! [`EffectRules`] finds them, made either from rule files while a plan is compiled or from the [`CarriedRule`]s of a
+//! personality. Nothing here reads or writes: what a function must know of the new Windows is an argument.
+
+mod carried;
+
+pub use carried::{CarriedCall, CarriedRule};
+
+use super::{
+    matcher::Matcher,
+    model::RuleKind,
+    object::Object,
+    pattern::{ObjectKind, Specificity},
+};
+use crate::nt::{NtString, WinPath};
+
+/// Most rules of the destination side in one personality. All of MigApp makes about 10,000.
+const MAX_RULES: usize = 1_000_000;
+
+/// The rules of the destination side, ready to be asked.
+#[derive(Debug, Default)]
+pub struct EffectRules {
+    rules: Vec<CarriedRule>,
+    /// Of each rule.
+    specificity: Vec<Specificity>,
+    files: Matcher,
+    registry: Matcher,
+    ini: Matcher,
+}
+
+/// What the rules of the destination side say about one object.
+#[derive(Clone, Debug, Default)]
+pub struct Effects<'a> {
+    /// Collision policy: the most specific rule.
+    pub merge: Option<&'a CarriedRule>,
+    /// Where it goes: the most specific rule of each component, and several components may each move it.
+    pub location_modify: Vec<&'a CarriedRule>,
+    /// How its content changes, in the order of the rule files.
+    pub content_modify: Vec<&'a CarriedRule>,
+    /// False when the security descriptor stays the destination's.
+    pub keeps_security: bool,
+    /// False when the times stay the destination's.
+    pub keeps_times: bool,
+}
+
+impl EffectRules {
+    /// Reads the rules of a personality.
+    ///
+    /// # Errors
+    /// A sentence that names the rule that is none, and why: a personality may hold anything.
+    pub fn new(rules: Vec<CarriedRule>) -> Result<Self, String> {
+        if rules.len() > MAX_RULES {
+            return Err(format!("The personality has more than {MAX_RULES} rules for its destination."));
+        }
+        let mut effects = Self::default();
+        for rule in rules {
+            effects.push(rule)?;
+        }
+        Ok(effects)
+    }
+
+    /// Adds a rule behind the others.
+    pub(super) fn push(&mut self, rule: CarriedRule) -> Result<(), String> {
+        let pattern = rule.check()?;
+        let number =
+            u32::try_from(self.rules.len()).map_err(|_| "There are too many rules.".to_owned())?;
+        if rule.kind != RuleKind::DestinationCleanup {
+            let matcher = match rule.object {
+                ObjectKind::File => &mut self.files,
+                ObjectKind::Registry => &mut self.registry,
+                ObjectKind::Ini => &mut self.ini,
+            };
+            matcher.add(number, &pattern);
+        }
+        self.specificity.push(pattern.specificity());
+        self.rules.push(rule);
+        Ok(())
+    }
+
+    /// All of them, in the order of the rule files.
+    pub fn rules(&self) -> &[CarriedRule] {
+        &self.rules
+    }
+
+    /// Rules that delete from the destination before anything is written.
+    pub fn cleanup_rules(&self) -> impl Iterator<Item = &CarriedRule> {
+        self.rules.iter().filter(|rule| rule.kind == RuleKind::DestinationCleanup)
+    }
+
+    /// What is said about a file, by where it was in the old Windows.
+    pub fn file(&self, drive: char, path: &WinPath) -> Effects<'_> {
+        self.find(&self.files, &Object::file(drive, path))
+    }
+
+    /// What is said about a folder itself.
+    pub fn folder(&self, drive: char, path: &WinPath) -> Effects<'_> {
+        self.find(&self.files, &Object::folder(drive, path))
+    }
+
+    /// What is said about a registry value; the default value is the empty name.
+    pub fn registry(&self, key: &NtString, value: &NtString) -> Effects<'_> {
+        self.find(&self.registry, &Object::value(key, value))
+    }
+
+    /// What is said about a registry key itself.
+    pub fn key(&self, key: &NtString) -> Effects<'_> {
+        self.find(&self.registry, &Object::key(key))
+    }
+
+    fn find(&self, matcher: &Matcher, object: &Object) -> Effects<'_> {
+        let mut found = Vec::new();
+        matcher.find(&object.node, object.leaf.as_deref(), &mut found);
+        self.choose(found)
+    }
+
+    /// The effects of the rules that cover an object.
+    fn choose(&self, mut covering: Vec<u32>) -> Effects<'_> {
+        covering.sort_unstable();
+        let mut effects = Effects { keeps_security: true, keeps_times: true, ..Effects::default() };
+        let mut merge: Option<Ranked<'_>> = None;
+        let mut moves: Vec<Ranked<'_>> = Vec::new();
+        let (mut security, mut times): (Option<Ranked<'_>>, Option<Ranked<'_>>) = (None, None);
+        for number in covering.into_iter().filter_map(|number| usize::try_from(number).ok()) {
+            let (Some(rule), Some(&specificity)) = (self.rules.get(number), self.specificity.get(number))
+            else {
+                continue;
+            };
+            let ranked = Ranked { rule, rank: (specificity, rule.kind == RuleKind::ExcludeAttributes) };
+            match rule.kind {
+                RuleKind::Merge => ranked.contend(&mut merge),
+                RuleKind::ContentModify => effects.content_modify.push(rule),
+                RuleKind::LocationModify => {
+                    let same = |known: &&mut Ranked<'_>| known.rule.component_number == rule.component_number;
+                    match moves.iter_mut().find(same) {
+                        Some(known) if ranked.rank > known.rank => *known = ranked,
+                        Some(_) => {}
+                        None => moves.push(ranked),
+                    }
+                }
+                RuleKind::IncludeAttributes | RuleKind::ExcludeAttributes => {
+                    if rule.security {
+                        ranked.contend(&mut security);
+                    }
+                    if rule.time_fields {
+                        ranked.contend(&mut times);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let keeps = |best: Option<Ranked<'_>>| {
+            best.is_none_or(|best| best.rule.kind == RuleKind::IncludeAttributes)
+        };
+        effects.merge = merge.map(|best| best.rule);
+        effects.location_modify = moves.into_iter().map(|best| best.rule).collect();
+        effects.keeps_security = keeps(security);
+        effects.keeps_times = keeps(times);
+        effects
+    }
+}
+
+/// A rule and what decides between it and another: the higher wins, and between equals the first.
+#[derive(Clone, Copy)]
+struct Ranked<'a> {
+    rule: &'a CarriedRule,
+    rank: (Specificity, bool),
+}
+
+impl<'a> Ranked<'a> {
+    fn contend(self, best: &mut Option<Ranked<'a>>) {
+        if best.is_none_or(|known| self.rank > known.rank) {
+            *best = Some(self);
+        }
+    }
+}
