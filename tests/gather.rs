@@ -8,7 +8,8 @@ use std::{
 
 use coldstate::{
     gather::{
-        self, ByteRange, ChunkRef, Content, FileItem, Hash, Item, OldFacts, OldWindows, Plan, PutError, Sink,
+        self, ByteRange, ChunkRef, Content, FileItem, Hash, Item, OldFacts, OldWindows, Plan, PutError,
+        Restore, Sink,
     },
     nt::{NtString, WinPath},
     ntfs::{Index, Ntfs, StreamKind},
@@ -128,8 +129,10 @@ impl Opened {
         let (_, users) = set.compile(&machine, &[&facts as &dyn Facts]);
         let plan = gather::plan(&self.old(), &users[0], self.anna().folder.as_ref());
         let (sink, record) = (Memory::default(), Record::default());
+        gather::gather_rules(&users[0], &sink).unwrap();
         gather::gather_files(&self.old(), &plan, &sink, &record).unwrap();
         gather::gather_registry(&facts, &users[0], &sink, &record).unwrap();
+        gather::gather_added(&facts, &users[0], &sink, &record).unwrap();
         (plan, sink, record)
     }
 }
@@ -283,6 +286,89 @@ fn rules_choose_files_and_values_by_the_users_own_folders() {
     let names: Vec<String> =
         keys[0].values.iter().map(|value| value.name.to_string().to_lowercase()).collect();
     assert_eq!(names, ["wallpaper"]);
+}
+
+#[test]
+fn the_rules_of_the_destination_travel_and_made_up_objects_are_marked() {
+    let Some(opened) = open_sample() else { return };
+    let rules = r#"<?xml version="1.0"?>
+<migration urlid="http://example.com/carried">
+  <component type="Documents" context="User">
+    <displayName>Carried</displayName>
+    <role role="Data"><rules>
+      <include filter='MigXmlHelper.IgnoreIrrelevantLinks()'><objectSet>
+        <pattern type="File">%CSIDL_PERSONAL%\* [*]</pattern>
+      </objectSet></include>
+      <include filter='MigXmlHelper.NeverRestore()'><objectSet>
+        <pattern type="Registry">HKCU\Control Panel\Desktop [Wallpaper]</pattern>
+      </objectSet></include>
+      <include><objectSet>
+        <pattern type="Registry">HKCU\Software\Made up\* [*]</pattern>
+      </objectSet></include>
+      <merge script="MigXmlHelper.SourcePriority()"><objectSet>
+        <pattern type="File">%CSIDL_PERSONAL%\* [*]</pattern>
+      </objectSet></merge>
+      <destinationCleanup><objectSet>
+        <pattern type="File">%CSIDL_APPDATA%\Old ^[1^]\* [*]</pattern>
+      </objectSet></destinationCleanup>
+      <addObjects>
+        <object><location type="Registry">HKCU\Software\Made up [Level]</location>
+          <attributes>DWORD</attributes><bytes>0B000000</bytes></object>
+        <object><location type="File">%CSIDL_PERSONAL%\made up [read me.txt]</location>
+          <attributes>HIDDEN,READ-ONLY</attributes><bytes string="Yes">hello</bytes></object>
+        <object><location type="Registry">HKCU\Software\Nobody takes this [x]</location>
+          <attributes>STRING</attributes><bytes string="Yes">x</bytes></object>
+      </addObjects>
+      <externalProcess when="post-apply"><commandLine>%windir%\x.exe</commandLine></externalProcess>
+    </rules></role>
+  </component>
+</migration>"#;
+    let (_, sink, record) = opened.take(&[("carried.xml", rules)]);
+    let items = sink.items.lock().unwrap();
+    let carried: Vec<_> = items
+        .iter()
+        .filter_map(|item| if let Item::Rule(rule) = item { Some(rule.clone()) } else { None })
+        .collect();
+    assert!(matches!(items[0], Item::Rule(_)), "rules come first");
+    let effects = rules::EffectRules::new(carried).unwrap();
+    let documents = opened.anna().folder.clone().unwrap().join(&"Documents".into());
+    let merge = effects.file('C', &documents.join(&"a.txt".into())).merge.unwrap();
+    assert_eq!(merge.call.as_ref().unwrap().name, "SourcePriority");
+    let cleanup = effects.cleanup_rules().next().unwrap();
+    assert_eq!(cleanup.portable_pattern.as_deref(), Some(r"%CSIDL_APPDATA%\Old ^[1^]\* [*]"));
+    let deferred =
+        items.iter().find_map(|item| if let Item::Deferred(one) = item { Some(one) } else { None });
+    assert_eq!(deferred.unwrap().what, r"%WINDIR%\x.exe");
+
+    let made: Vec<&FileItem> = items
+        .iter()
+        .filter_map(|item| if let Item::File(file) = item { Some(file) } else { None })
+        .filter(|file| file.added)
+        .collect();
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].path(), documents.join(&"made up".into()).join(&"read me.txt".into()));
+    assert_eq!((made[0].attributes, made[0].size()), (0x3, 5));
+    assert_eq!(made[0].streams[0].content.as_ref().unwrap().hash, Hash::of(b"hello"));
+    let keys: Vec<_> =
+        items.iter().filter_map(|item| if let Item::Key(key) = item { Some(key) } else { None }).collect();
+    let made: Vec<_> = keys.iter().filter(|key| key.added).collect();
+    assert_eq!(made.len(), 1);
+    assert_eq!((made[0].values[0].data_type, made[0].values[0].data.0.as_slice()), (4, &[0x0B, 0, 0, 0][..]));
+    let real: Vec<_> = keys.iter().filter(|key| !key.added).flat_map(|key| &key.values).collect();
+    assert_eq!(real.len(), 1);
+    assert_eq!(real[0].restore, Some(Restore::Never));
+    let files = items.iter().filter_map(|item| if let Item::File(file) = item { Some(file) } else { None });
+    let chosen = files.filter(|file| file.path().starts_with(&documents));
+    assert!(
+        chosen.clone().count() > 1
+            && chosen.clone().all(|file| file.restore == Some(Restore::IfTargetExists))
+    );
+    let notes = record.notes();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.item.contains("Nobody takes") && note.reason.contains("no rule takes it"))
+    );
 }
 
 #[test]

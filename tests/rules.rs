@@ -1,6 +1,7 @@
 //! Rule files: what they mean, what is wrong with them, and that the real ones are read.
 
 mod builtins;
+mod carried;
 mod corpus;
 mod evaluate;
 mod facts;

@@ -11,11 +11,12 @@ use std::{
 
 use coldstate::{
     gather::{
-        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Sink, Source,
-        StreamItem, Times, User, ValueItem,
+        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Restore,
+        Sink, Source, StreamItem, Times, User, ValueItem,
     },
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
+    rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
 };
 use fs_err as fs;
@@ -50,7 +51,11 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
         },
         rules: Vec::new(),
         variables: [("CSIDL_APPDATA".into(), r"C:\Users\x\AppData\Roaming".into())].into(),
-        remaps: vec![Remap { variable: "APP".into(), source: r"C:\App".into(), portable: r"%PROGRAMFILES%\App".into() }],
+        remaps: vec![Remap {
+            variable: "APP".into(),
+            source: r"C:\App".into(),
+            portable: r"%PROGRAMFILES%\App".into(),
+        }],
         started: FileTime(started),
         tool: "coldstate test".into(),
     }
@@ -240,7 +245,8 @@ fn items_of_before_there_were_carried_rules_are_still_read() {
         "name_times":{"created":1,"modified":2,"changed":3,"accessed":4},"reference":5}}"#;
     let Item::File(file) = serde_json::from_str(file).unwrap() else { unreachable!() };
     assert!(file.restore.is_none() && !file.added);
-    let key = r#"{"key":{"key":"HKCU\\a","last_written":9,"values":[{"name":"v","data_type":1,"data":"6100"}]}}"#;
+    let key =
+        r#"{"key":{"key":"HKCU\\a","last_written":9,"values":[{"name":"v","data_type":1,"data":"6100"}]}}"#;
     let Item::Key(key) = serde_json::from_str(key).unwrap() else { unreachable!() };
     assert!(key.values[0].restore.is_none() && !key.added);
     let mut old = serde_json::to_value(header("PC", None, 1)).unwrap();
@@ -263,7 +269,12 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
         unreachable!()
     };
     odd_file.names[0].path = odd;
-    let value = ValueItem { name: "v".into(), data_type: 3, data: HexBytes(vec![0, 255]), restore: Some(Restore::Never) };
+    let value = ValueItem {
+        name: "v".into(),
+        data_type: 3,
+        data: HexBytes(vec![0, 255]),
+        restore: Some(Restore::Never),
+    };
     let items = [
         Item::File(odd_file),
         Item::Key(KeyItem {
@@ -299,7 +310,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let bytes = fs::read(&path).unwrap();
     assert!(written.name.contains(&Hash::of(&bytes).to_string()[..32]), "{}", written.name);
     let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 7);
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     let footer: serde_json::Value = serde_json::from_str(&text[last..]).unwrap();
     assert_eq!(footer["footer"]["hash"], Hash::of(&text.as_bytes()[..last]).to_string());

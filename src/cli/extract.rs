@@ -228,7 +228,11 @@ fn plan_jobs<'a>(old: OldWindows<'a>, users: &[&'a Profile], rules: &RuleSet) ->
         jobs.push(Job { profile: Some(profile), facts, rules, plan });
     }
     let plan = gather::plan(&old, &system_rules, None);
-    if !plan.files.is_empty() || !plan.folders.is_empty() || !system_rules.registry_patterns().is_empty() {
+    let speaks_of_the_machine = !plan.files.is_empty()
+        || !plan.folders.is_empty()
+        || !system_rules.registry_patterns().is_empty()
+        || !system_rules.deferred().is_empty();
+    if speaks_of_the_machine {
         jobs.push(Job { profile: None, facts: machine, rules: system_rules, plan });
     }
     jobs

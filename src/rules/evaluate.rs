@@ -544,7 +544,8 @@ impl<'a> Evaluator<'a> {
                         }
                     }
                     ObjectItem::Content { filter, sets } => {
-                        let sources: Vec<Pattern> = self.patterns(sets).into_iter().map(|made| made.pattern).collect();
+                        let sources: Vec<Pattern> =
+                            self.patterns(sets).into_iter().map(|made| made.pattern).collect();
                         let texts: Vec<String> =
                             sources.iter().flat_map(|source| self.contents(source, filter)).collect();
                         for text in texts {

@@ -64,8 +64,7 @@ impl EffectRules {
     /// Adds a rule behind the others.
     pub(super) fn push(&mut self, rule: CarriedRule) -> Result<(), String> {
         let pattern = rule.check()?;
-        let number =
-            u32::try_from(self.rules.len()).map_err(|_| "There are too many rules.".to_owned())?;
+        let number = u32::try_from(self.rules.len()).map_err(|_| "There are too many rules.".to_owned())?;
         if rule.kind != RuleKind::DestinationCleanup {
             let matcher = match rule.object {
                 ObjectKind::File => &mut self.files,
@@ -150,9 +149,8 @@ impl EffectRules {
                 _ => {}
             }
         }
-        let keeps = |best: Option<Ranked<'_>>| {
-            best.is_none_or(|best| best.rule.kind == RuleKind::IncludeAttributes)
-        };
+        let keeps =
+            |best: Option<Ranked<'_>>| best.is_none_or(|best| best.rule.kind == RuleKind::IncludeAttributes);
         effects.merge = merge.map(|best| best.rule);
         effects.location_modify = moves.into_iter().map(|best| best.rule).collect();
         effects.keeps_security = keeps(security);
