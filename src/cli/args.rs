@@ -51,6 +51,9 @@ pub(super) struct Output {
     /// Also write what is said and found to FILE, as lines for CMTrace
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
+    /// Also write how far the run is to FILE, in the lines of USMT's progress log
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) progress: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
