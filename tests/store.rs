@@ -2,6 +2,7 @@
 //! hostile files.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -18,6 +19,7 @@ use coldstate::{
     record::{Note, Outcome, Progress},
     rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
+    windows::ProfileKind,
 };
 use fs_err as fs;
 use proptest::prelude::*;
@@ -37,9 +39,11 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             sid: None,
             name: name.into(),
             domain: Some(computer.into()),
+            kind: ProfileKind::Local,
             profile: WinPath::parse(&format!(r"\Users\{name}")),
             last_used: Some(FileTime(131_000_000_000_000_007)),
             groups: vec!["Users".into()],
+            built_in_groups: BTreeMap::new(),
         }),
         source: Source {
             name: "old.img".into(),

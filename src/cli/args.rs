@@ -235,7 +235,20 @@ pub(super) struct Inject {
     /// Only users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
     #[arg(long, value_name = "PATTERN")]
     pub(super) user: Vec<String>,
-    /// What to do with files that exist in the target; without it the target must be empty
+    /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may
+    /// be given several times; the first that matches counts)
+    #[arg(long, value_name = "OLD=NEW")]
+    pub(super) map_user: Vec<String>,
+    /// Accounts of domain or computer A become those of the same name in B; A may be `*` (may be given several times;
+    /// the first that matches counts)
+    #[arg(long, value_name = "A=B")]
+    pub(super) map_domain: Vec<String>,
+    /// The coldstate.exe that finishes in the new Windows what only it can do; on Windows this program itself when not
+    /// given
+    #[arg(long, value_name = "EXE")]
+    pub(super) first_start_tool: Option<PathBuf>,
+    /// What to do with files that exist in the target; without it a target without a Windows must be empty, and in a
+    /// Windows both are kept
     #[arg(long, value_enum)]
     pub(super) merge: Option<Merge>,
     /// Where to write the journal that `--undo` needs; beside the target when not given

@@ -293,9 +293,11 @@ fn user(profile: &Profile) -> User {
         sid: profile.sid.clone(),
         name: profile.name.clone(),
         domain: profile.domain.clone(),
+        kind: profile.kind,
         profile: profile.folder.clone().unwrap_or_default(),
         last_used: profile.last_used,
         groups: profile.groups.clone(),
+        built_in_groups: profile.built_in_groups.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `inject`: puts personalities of a computer into a new Windows volume or a folder, or takes an inject back.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,8 +18,10 @@ use super::{
 };
 use crate::{
     inject::{
-        self, Done, InjectError, Journal, Loss, Options, Placed, Plan, Rehearsal, StoredPersonality, Target,
+        self, AccountRules, Done, InjectError, Job, Journal, Loss, OldPersonality, Options, Placed, Plan,
+        Rehearsal, Settled, Settler, StoredPersonality, Target, Wishes,
     },
+    nt::WinPath,
     record::{Note, Record},
 };
 
@@ -29,10 +32,23 @@ const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lie
 struct Report<'a> {
     personalities: Vec<String>,
     dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<Settlement>,
     done: &'a Done,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
+}
+
+/// What becomes of the personalities where the target holds a Windows.
+#[derive(Serialize)]
+struct Settlement {
+    computer: String,
+    product: String,
+    settlers: Vec<Settler>,
+    hives: Vec<WinPath>,
+    first_start: BTreeSet<Job>,
+    service: Option<String>,
 }
 
 pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserError> {
@@ -55,7 +71,6 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let selected = store::select(console, &select)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
-    let sources: Vec<Placed<'_>> = stored.iter().map(|one| Placed::as_it_is(one)).collect();
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     if !root.is_dir() {
@@ -65,9 +80,26 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         )
         .hint("Give an existing folder, or the root of a mounted NTFS volume."));
     }
-    let target = inject::open(root).map_err(|error| inject_error(&error))?;
-    let options = Options { merge: merge(args.merge) };
-    let plan = inject::plan(&sources, &*target, &options, &record).map_err(|error| inject_error(&error))?;
+    let failed = |error: InjectError| inject_error(&error);
+    let target = inject::open(root).map_err(failed)?;
+    let olds: Vec<OldPersonality<'_>> = (selected.personalities.iter().zip(&stored))
+        .map(|(one, source)| OldPersonality { header: &one.header, source })
+        .collect();
+    let mut settled = settle(args, &*target, &olds, &record)?;
+    let placements = settled.as_mut().map(|settled| std::mem::take(&mut settled.placements));
+    let hives = settled.as_mut().map(|settled| std::mem::take(&mut settled.hives)).unwrap_or_default();
+    let hive_paths = hives.iter().map(|step| step.path().clone()).collect();
+    let sources: Vec<Placed<'_>> = match (&settled, placements) {
+        (Some(settled), Some(placements)) => settled.placed(&olds, placements),
+        _ => stored.iter().map(|one| Placed::as_it_is(one)).collect(),
+    };
+    let options = Options { merge: merge(args.merge, settled.is_some()) };
+    let mut plan = inject::plan(&sources, &*target, &options, &record).map_err(failed)?;
+    plan.add_hives(hives, &*target).map_err(failed)?;
+    let windows = settled.as_ref().map(|settled| Settlement::new(settled, hive_paths));
+    if let Some(windows) = &windows {
+        print_settlement(console, windows);
+    }
     print_plan(console, &plan, root);
     let done = act(console, args, &plan, &sources, &*target, &record)?;
     let exit = console.notes(&record);
@@ -85,12 +117,93 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     console.json(&Report {
         personalities: selected.personalities.iter().map(describe).collect(),
         dry_run: args.dry_run,
+        windows,
         done: &done,
         losses: &plan.losses,
         notes: record.notes(),
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.
+fn settle<'t>(
+    args: &args::Inject,
+    target: &'t dyn Target,
+    olds: &[OldPersonality<'_>],
+    record: &Record,
+) -> Result<Option<Settled<'t>>, UserError> {
+    let bad = |text: String| UserError::new(Exit::BadArguments, text);
+    let accounts = AccountRules::parse(&args.map_user, &args.map_domain).map_err(bad)?;
+    let Some(folder) = inject::windows_folder(target) else {
+        let is_mapped = !args.map_user.is_empty() || !args.map_domain.is_empty();
+        return match is_mapped {
+            true => Err(UserError::new(
+                Exit::NoInstallation,
+                format!("There is no Windows in {}, so nobody can become another account.", target.root().display()),
+            )
+            .hint("Give the root of the volume that holds the new Windows, or leave out --map-user and --map-domain.")),
+            false => Ok(None),
+        };
+    };
+    let tool = match &args.first_start_tool {
+        Some(path) => Some(path.clone()),
+        None if cfg!(windows) => std::env::current_exe().ok(),
+        None => None,
+    };
+    let read = |path: PathBuf| fs_err::read(path).map_err(|error| bad(format!("{error}.")));
+    let wishes = Wishes { accounts, tool: tool.map(read).transpose()? };
+    inject::settle(target, folder, olds, wishes, record).map(Some).map_err(|error| inject_error(&error))
+}
+
+impl Settlement {
+    fn new(settled: &Settled<'_>, hives: Vec<WinPath>) -> Self {
+        Self {
+            computer: settled.windows.computer_name.clone(),
+            product: settled.windows.product_name.clone(),
+            settlers: settled.settlers.clone(),
+            hives,
+            first_start: settled.queue.jobs.clone(),
+            service: settled.service.clone(),
+        }
+    }
+}
+
+fn print_settlement(console: &Console, windows: &Settlement) {
+    console.status(format!("the target holds {} of {}", windows.product, windows.computer));
+    for settler in &windows.settlers {
+        match (&settler.account, &settler.home) {
+            _ if settler.refusal.is_some() => console.status(format!("{}: refused, see below", settler.old)),
+            (Some(account), Some(home)) => {
+                let profile = if home.is_new() { "new profile" } else { "profile" };
+                console.status(format!(
+                    "{} becomes {} ({}), {profile} {}: {}",
+                    settler.old,
+                    account.qualified_name(),
+                    account.sid,
+                    home.folder(),
+                    account.why
+                ));
+            }
+            _ => console.status(format!("{} goes to the machine", settler.old)),
+        }
+        for (old, new) in &settler.folders {
+            console.status(format!("  {old} goes to {new}"));
+        }
+    }
+    for hive in &windows.hives {
+        console.status(format!("hive to be written: {hive}"));
+    }
+    for job in &windows.first_start {
+        console.status(format!("at the first start: {job}"));
+    }
+    match &windows.service {
+        _ if windows.first_start.is_empty() => {}
+        Some(command) => console.status(format!("the new Windows starts once: {command}")),
+        None => console.warn(
+            "nothing starts what waits for the first start: give --first-start-tool, or run `coldstate first-start` in the new Windows",
+        ),
+    }
 }
 
 /// Carries the plan out, or rehearses it.
@@ -120,8 +233,9 @@ pub(super) fn journal_beside(target: &Path) -> PathBuf {
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 
-fn merge(merge: Option<Merge>) -> inject::Merge {
+fn merge(merge: Option<Merge>, is_windows: bool) -> inject::Merge {
     match merge {
+        None if is_windows => inject::Merge::Rename,
         None => inject::Merge::Refuse,
         Some(Merge::Keep) => inject::Merge::Keep,
         Some(Merge::Replace) => inject::Merge::Replace,
@@ -175,6 +289,10 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
             "Say what to do with files that exist: --merge keep, replace, rename or newest; --dry-run shows the plan.",
         ),
         InjectError::NoSpace { .. } => (Exit::WriteFailed, "Free space, or inject fewer users with --user."),
+        InjectError::Unmatched(_) => (
+            Exit::BadArguments,
+            "`coldstate list` shows the users; without --user, the rule may be about one of them.",
+        ),
         InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
         InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
         InjectError::NotAJournal { .. } => (Exit::BadArguments, JOURNAL_HINT),

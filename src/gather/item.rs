@@ -11,6 +11,7 @@ use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
     rules::{CarriedRule, Decision, Deferred, Remap},
+    windows::ProfileKind,
 };
 
 /// What every personality says about itself before its items.
@@ -68,6 +69,9 @@ pub struct User {
     /// Domain, computer name for a local account, `AzureAD` for Entra; none when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// Local, of a domain, of Entra ID: decides whether the SID means anything on another computer.
+    #[serde(default)]
+    pub kind: ProfileKind,
     /// The profile folder on the old volume.
     pub profile: WinPath,
     /// When the profile was last used.
@@ -76,6 +80,9 @@ pub struct User {
     /// Local groups the account was a member of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// The SIDs of those that every Windows has (`S-1-5-32-…`), by name: the names differ by language.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub built_in_groups: BTreeMap<String, Sid>,
 }
 
 /// The volume that was read.

@@ -72,7 +72,7 @@ impl Check {
     }
 
     /// A finding because of which an edit could free cells that are in use.
-    pub(super) fn forbids_edits(&self) -> Option<&'static str> {
+    pub fn forbids_edits(&self) -> Option<&'static str> {
         DANGEROUS.into_iter().find(|what| self.findings.contains_key(what))
     }
 

@@ -1,26 +1,33 @@
-//! Carries out a plan: folders first, then files and links by several threads, then the metadata of the folders from
-//! the innermost outwards, because making a file changes the times of its folder.
+//! Carries out a plan: folders first, then files and links by several threads, then the registry hives, then the metadata
+//! of the folders from the innermost outwards, because making a file changes the times of its folder.
+//!
+//! What must not go on item by item ends the run and takes it back: a full target, a target or a datastore that is gone.
+
+mod hives;
 
 use std::{
+    collections::HashSet,
     io::{self, Read},
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
 use super::{
-    InjectError, Journal, Placed,
+    InjectError, Journal, Placed, Source,
     journal::{self, Entry},
-    plan::{FileStep, FolderStep, Plan, There, is_written, kept_reparse},
+    plan::{FileStep, FolderStep, Leave, Plan, There, is_written, kept_reparse},
+    settle::links,
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
 };
 use crate::{
-    gather::{ByteRange, FileItem, StreamItem},
+    gather::{ByteRange, FileItem, Hash, Item, StreamItem},
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Outcome, Record},
 };
@@ -28,6 +35,8 @@ use crate::{
 /// How many threads write files. Reading and unpacking chunks is the one half of the work, the target's file system
 /// the other; more threads than these two only take turns.
 const THREADS: usize = 2;
+/// How many items wait for a thread.
+const QUEUE: usize = 64;
 /// Bytes that pass through memory at once in each thread.
 const BUFFER: usize = 1 << 20;
 
@@ -38,6 +47,12 @@ pub struct Done {
     pub folders: u64,
     /// Files and links made, each counted once whatever its names.
     pub files: u64,
+    /// Links and libraries among them that were written with other paths than they had.
+    pub rewritten: u64,
+    /// Files that were there already as they would have been written.
+    pub present: u64,
+    /// Registry hives written.
+    pub hives: u64,
     /// Bytes of contents written.
     pub bytes: u64,
     /// Where the journal is; none for a dry run.
@@ -69,6 +84,8 @@ pub fn act(
         set_aside: AtomicU64::new(0),
         folders: AtomicU64::new(0),
         files: AtomicU64::new(0),
+        rewritten: AtomicU64::new(0),
+        hives: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
     record.progress.expect(plan.files.len() as u64, plan.bytes);
@@ -76,6 +93,9 @@ pub fn act(
     Ok(Done {
         folders: run.folders.into_inner(),
         files: run.files.into_inner(),
+        rewritten: run.rewritten.into_inner(),
+        present: plan.present,
+        hives: run.hives.into_inner(),
         bytes: run.bytes.into_inner(),
         journal: journal.path().map(Into::into),
         set_aside: (run.set_aside.into_inner() > 0).then_some(run.aside),
@@ -93,8 +113,13 @@ struct Run<'a> {
     set_aside: AtomicU64,
     folders: AtomicU64,
     files: AtomicU64,
+    rewritten: AtomicU64,
+    hives: AtomicU64,
     bytes: AtomicU64,
 }
+
+/// A step and the item it is about.
+type Work<'p> = (&'p FileStep, Arc<FileItem>);
 
 /// How far a failure reaches.
 enum Failure {
@@ -112,45 +137,69 @@ impl From<InjectError> for Failure {
 
 impl Run<'_> {
     fn everything(&self, plan: &Plan) -> Result<(), InjectError> {
+        // What the folders that are there were like, before anything in them changes.
         let mut before = Vec::with_capacity(plan.folders.len());
         for step in &plan.folders {
-            before.push(self.make_folder(step)?);
-            if step.path.is_root() && plan.replaced_count() > 0 {
-                self.journal.write(&Entry::Created { path: self.aside.clone() })?;
-                self.target.create_folder(&self.aside).map_err(|error| self.target_error(error))?;
+            before.push(if step.there == There::Folder { Some(self.enter_folder(step)?) } else { None });
+        }
+        if plan.replaced_count() > 0 {
+            self.journal.write(&Entry::Created { path: self.aside.clone() })?;
+            self.target.create_folder(&self.aside).map_err(|error| self.target_error(error))?;
+        }
+        for path in &plan.removals {
+            self.check_cancelled()?;
+            match self.make_way(path, There::SetAside) {
+                Ok(_) => {}
+                Err(Failure::Run(error)) => return Err(error),
+                Err(Failure::Item(reason)) => self.record.note(Outcome::Failed, path.to_string(), reason),
             }
         }
-        self.make_files(&plan.files)?;
+        let mut unmade = HashSet::new();
+        for step in plan.folders.iter().filter(|step| step.there != There::Folder) {
+            self.make_folder(step, &mut unmade)?;
+        }
+        self.make_files(&plan.files, &unmade)?;
+        self.write_hives(&plan.hives)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
-            self.finish_folder(step, before.as_ref(), &mut buffer)?;
+            if !unmade.contains(&step.path.to_upper()) {
+                self.finish_folder(step, before.as_ref(), &mut buffer)?;
+            }
         }
         self.target.sync().map_err(|error| self.target_error(error))?;
         self.journal.write(&Entry::Finished {})?;
         self.journal.sync()
     }
 
-    /// Makes a folder, or enters it and returns what it was like.
-    fn make_folder(&self, step: &FolderStep) -> Result<Option<Metadata>, InjectError> {
+    /// Enters a folder that is there and returns what it was like.
+    fn enter_folder(&self, step: &FolderStep) -> Result<Metadata, InjectError> {
+        let before = self.target.get(&step.path).map_err(|error| self.target_error(error))?;
+        self.journal.write(&Entry::Changed { path: step.path.clone(), before: Box::new(before.clone()) })?;
+        Ok(before)
+    }
+
+    /// Makes a folder. What could not be made is added to `unmade`, by upper-case path: nothing is written below it,
+    /// because there its name would reach something else.
+    fn make_folder(&self, step: &FolderStep, unmade: &mut HashSet<WinPath>) -> Result<(), InjectError> {
         self.check_cancelled()?;
         let path = &step.path;
-        if step.there == There::Folder {
-            let before = self.target.get(path).map_err(|error| self.target_error(error))?;
-            self.journal.write(&Entry::Changed { path: path.clone(), before: Box::new(before.clone()) })?;
-            return Ok(Some(before));
-        }
-        let result = self.make_way(path, step.there).and_then(|_| {
-            self.target.create_folder(path).map_err(|error| self.failure(error))?;
-            Ok(self.folders.fetch_add(1, Ordering::Relaxed))
-        });
+        let result = match is_below(path, unmade) {
+            true => Err(Failure::Item(NO_FOLDER.into())),
+            false => self
+                .make_way(path, step.there)
+                .and_then(|_| self.target.create_folder(path).map_err(|error| self.failure(error))),
+        };
         match result {
-            Ok(_) => Ok(None),
-            Err(Failure::Run(error)) => Err(error),
+            Ok(()) => {
+                self.folders.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(Failure::Run(error)) => return Err(error),
             Err(Failure::Item(reason)) => {
+                unmade.insert(path.to_upper());
                 self.record.note(Outcome::Failed, path.to_string(), reason);
-                Ok(None)
             }
         }
+        Ok(())
     }
 
     /// Announces in the journal what is about to be made, and moves what is in the way.
@@ -178,7 +227,7 @@ impl Run<'_> {
         buffer: &mut [u8],
     ) -> Result<(), InjectError> {
         let mut metadata = match &step.item {
-            Some((_, item)) => metadata(item),
+            Some((source, item)) => self.metadata(*source, item, step.leave, before),
             None => match before {
                 Some(before) => Metadata { times: before.times, ..Metadata::default() },
                 None => return Ok(()),
@@ -203,43 +252,104 @@ impl Run<'_> {
         self.set(&step.path, &metadata)
     }
 
-    /// Writes the files by several threads; each takes the next one of the list.
-    fn make_files(&self, steps: &[FileStep]) -> Result<(), InjectError> {
-        let next = AtomicUsize::new(0);
+    /// Writes the files by several threads; each takes the next one of the list. The items are read from their sources
+    /// again, in the same order.
+    fn make_files(&self, steps: &[FileStep], unmade: &HashSet<WinPath>) -> Result<(), InjectError> {
+        let (send, receive) = bounded(QUEUE);
         let stop = AtomicBool::new(false);
         let first_error = Mutex::new(None);
-        let work = || {
+        let fail = |error| {
+            stop.store(true, Ordering::Relaxed);
+            first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        };
+        let work = |receive: Receiver<Work<'_>>| {
             let mut buffer = vec![0; BUFFER];
-            while !stop.load(Ordering::Relaxed)
-                && let Some(step) = steps.get(next.fetch_add(1, Ordering::Relaxed))
-            {
-                if let Err(error) = self.make_file(step, &mut buffer) {
-                    stop.store(true, Ordering::Relaxed);
-                    first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            for (step, item) in receive {
+                // After a failure the queue is only emptied.
+                if !stop.load(Ordering::Relaxed)
+                    && let Err(error) = self.make_file(step, &item, unmade, &mut buffer)
+                {
+                    fail(error);
                 }
             }
         };
         thread::scope(|scope| {
-            for _ in 1..THREADS {
-                scope.spawn(work);
+            for _ in 0..THREADS {
+                let receive = receive.clone();
+                scope.spawn(|| work(receive));
             }
-            work();
+            drop(receive);
+            if let Err(error) = self.hand_out(steps, &send, &stop) {
+                fail(error);
+            }
+            drop(send);
         });
         first_error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn make_file(&self, step: &FileStep, buffer: &mut [u8]) -> Result<(), InjectError> {
+    /// Reads the items and sends those that have steps.
+    fn hand_out<'p>(
+        &self,
+        steps: &'p [FileStep],
+        send: &Sender<Work<'p>>,
+        stop: &AtomicBool,
+    ) -> Result<(), InjectError> {
+        let mut steps = steps.iter().peekable();
+        for (at, placed) in self.placed.iter().enumerate() {
+            if steps.peek().is_none_or(|step| step.source != at) {
+                continue;
+            }
+            let mut number = 0_usize;
+            let mut hand = |item| {
+                let this = number;
+                number = number.saturating_add(1);
+                let Item::File(item) = item else { return };
+                let item = Arc::new(item);
+                while let Some(step) = steps.next_if(|step| step.source == at && step.item == this) {
+                    if !stop.load(Ordering::Relaxed) {
+                        // The receivers live until this sender is gone.
+                        let _ = send.send((step, item.clone()));
+                    }
+                }
+            };
+            placed.source.items(&mut hand).map_err(InjectError::Source)?;
+        }
+        match steps.next() {
+            None => Ok(()),
+            Some(_) => Err(InjectError::Source("it has other items than when the plan was made".into())),
+        }
+    }
+
+    fn make_file(
+        &self,
+        step: &FileStep,
+        item: &FileItem,
+        unmade: &HashSet<WinPath>,
+        buffer: &mut [u8],
+    ) -> Result<(), InjectError> {
         self.check_cancelled()?;
-        let name = step.item.path().to_string();
+        let name = item.path().to_string();
         self.record.progress.begin(&name);
         let mut written: Option<&WinPath> = None;
         for new in &step.names {
             let mut made = None;
-            let result = self.make_way(&new.path, new.there).and_then(|entry| {
-                made = Some(entry);
+            let way = match is_below(&new.path, unmade) {
+                true => Err(Failure::Item(NO_FOLDER.into())),
+                false => self.make_way(&new.path, new.there),
+            };
+            let result = way.and_then(|entry| {
+                let entry = made.insert(entry);
                 match written.filter(|_| self.links_files()) {
                     Some(first) => self.target.link(first, &new.path).map_err(|error| self.failure(error)),
-                    None => self.write_file(step, &new.path, new.short.clone(), buffer),
+                    None => {
+                        let before = match entry {
+                            Entry::Replaced { before, .. } => Some(&**before),
+                            _ => None,
+                        };
+                        let metadata = self.metadata(step.source, item, step.leave, before);
+                        let metadata = Metadata { short: new.short.clone(), ..metadata };
+                        self.write_file(step, item, &new.path, &metadata, buffer)
+                    }
                 }
             });
             match result {
@@ -253,6 +363,7 @@ impl Run<'_> {
         }
         if written.is_some() {
             self.files.fetch_add(1, Ordering::Relaxed);
+            self.rewritten.fetch_add(u64::from(step.contents.is_some()), Ordering::Relaxed);
         }
         self.record.progress.add_item();
         Ok(())
@@ -265,12 +376,11 @@ impl Run<'_> {
     fn write_file(
         &self,
         step: &FileStep,
+        item: &FileItem,
         path: &WinPath,
-        short: Option<NtString>,
+        metadata: &Metadata,
         buffer: &mut [u8],
     ) -> Result<(), Failure> {
-        let item = &*step.item;
-        let reparse = kept_reparse(item);
         if item.directory {
             self.target.create_folder(path).map_err(|error| self.failure(error))?;
         } else {
@@ -278,18 +388,40 @@ impl Run<'_> {
             let stream = item.streams.iter().find(|stream| stream.name.is_empty()).unwrap_or(&empty);
             // A small file of a compressed folder is marked so although its data, in its record, are not.
             let compressed = stream.compressed || item.attributes & ATTRIBUTE_COMPRESSED != 0;
-            let layout = Layout { sparse: stream.sparse, compressed };
+            let sparse = stream.sparse && step.contents.is_none();
+            let layout = Layout { sparse, compressed };
             let writer = self.target.create_file(path, layout).map_err(|error| self.failure(error))?;
-            self.write_stream(step.source, stream, path, writer, buffer)?;
+            match &step.contents {
+                Some(bytes) => self.write_rewritten(bytes, path, writer)?,
+                None => self.write_stream(step.source, stream, path, writer, buffer)?,
+            }
         }
         self.write_named_streams(step.source, item, path, buffer)?;
-        let metadata = Metadata { short, ..metadata(item) };
-        self.set(path, &metadata)?;
-        if let Some(reparse) = reparse {
+        self.set(path, metadata)?;
+        if let Some(reparse) = kept_reparse(item) {
             // Without them it would be an empty file, which it never was.
-            let metadata = Metadata { reparse: Some(reparse.clone()), ..Metadata::default() };
+            let mapping = self.placed.get(step.source).map(|placed| &placed.placement.mapping);
+            let mapped = mapping.and_then(|mapping| links::reparse(reparse, mapping));
+            let reparse = Some(mapped.unwrap_or_else(|| reparse.clone()));
+            let metadata = Metadata { reparse, ..Metadata::default() };
             self.target.set(path, &metadata).map_err(|error| self.failure(error))?;
         }
+        Ok(())
+    }
+
+    /// Writes contents that are not those of the personality, and says so in the journal.
+    fn write_rewritten(
+        &self,
+        bytes: &[u8],
+        path: &WinPath,
+        mut writer: Box<dyn Writer + '_>,
+    ) -> Result<(), Failure> {
+        let refused = |error: io::Error| self.failure(TargetError::new("writing", path, error));
+        self.journal.write(&Entry::Rewritten { path: path.clone(), hash: Hash::of(bytes) })?;
+        writer.write_at(0, bytes).map_err(refused)?;
+        writer.finish(bytes.len() as u64).map_err(refused)?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.record.progress.add_bytes(bytes.len() as u64);
         Ok(())
     }
 
@@ -322,10 +454,15 @@ impl Run<'_> {
         let refused = |error: io::Error| self.failure(TargetError::new("writing", path, error));
         let damaged =
             |reason: &str| Failure::Item(format!("its contents in the datastore are damaged: {reason}"));
+        // One file may be damaged; a datastore that is gone has no other file either.
+        let unread = |source: &dyn Source, reason: String| match source.check() {
+            Ok(()) => damaged(&reason),
+            Err(error) => Failure::Run(InjectError::Source(error)),
+        };
         let holes = stream.sparse && self.target.support().features.contains(&super::Feature::Sparse);
         let mut end = 0;
         if let (Some(content), Some(Placed { source, .. })) = (&stream.content, self.placed.get(source)) {
-            let mut data = source.content(content).map_err(|error| damaged(&error.to_string()))?;
+            let mut data = source.content(content).map_err(|error| unread(*source, error.to_string()))?;
             let mut hasher = blake3::Hasher::new();
             let whole = [ByteRange { start: 0, len: stream.size }];
             for range in stream.ranges.as_deref().unwrap_or(&whole) {
@@ -340,7 +477,7 @@ impl Run<'_> {
                 while end < range_end {
                     let most = usize::try_from(range_end - end).unwrap_or(BUFFER).min(BUFFER);
                     let part = buffer.get_mut(..most).unwrap_or_default();
-                    let len = data.read(part).map_err(|error| damaged(&error.to_string()))?;
+                    let len = data.read(part).map_err(|error| unread(*source, error.to_string()))?;
                     let part = part.get(..len).filter(|part| !part.is_empty());
                     let part = part.ok_or_else(|| damaged("they are too short"))?;
                     hasher.update(part);
@@ -350,7 +487,7 @@ impl Run<'_> {
                     self.record.progress.add_bytes(len as u64);
                 }
             }
-            if data.read(&mut [0]).map_err(|error| damaged(&error.to_string()))? != 0 {
+            if data.read(&mut [0]).map_err(|error| unread(*source, error.to_string()))? != 0 {
                 return Err(damaged("they are too long"));
             }
             if *hasher.finalize().as_bytes() != content.hash.0 {
@@ -361,6 +498,34 @@ impl Run<'_> {
             write_zeros(&mut *writer, end, stream.size).map_err(refused)?;
         }
         writer.finish(stream.size).map_err(refused)
+    }
+
+    /// Everything of an item but its contents and its reparse data, as it is to be in the target. `before` is what
+    /// the file was like that gave way to it.
+    fn metadata(&self, source: usize, item: &FileItem, leave: Leave, before: Option<&Metadata>) -> Metadata {
+        let bytes = |bytes: &Option<HexBytes>| bytes.clone().filter(|bytes| !bytes.0.is_empty());
+        let mapping = self.placed.get(source).map(|placed| &placed.placement.mapping);
+        let mapped = |old| mapping.and_then(|mapping| mapping.security(old)).unwrap_or_else(|| old.clone());
+        let mut metadata = Metadata {
+            short: item.names.first().filter(|_| item.directory).and_then(|name| name.short.clone()),
+            attributes: Some(item.attributes),
+            times: Some(item.times).filter(|_| !leave.times),
+            security: item.security.as_ref().filter(|_| !leave.security).map(mapped),
+            extended_attributes: bytes(&item.extended_attributes),
+            object_id: bytes(&item.object_id),
+            reparse: None,
+        };
+        if let Some(before) = before {
+            if leave.security || leave.old_security {
+                metadata.security.clone_from(&before.security);
+            }
+            if leave.times || leave.old_times {
+                metadata.times = before.times;
+            }
+            let of_old = before.attributes.unwrap_or_default() & leave.old_attributes;
+            metadata.attributes = Some(item.attributes & !leave.old_attributes | of_old);
+        }
+        metadata
     }
 
     /// Sets metadata. What the target refuses for this item is noted.
@@ -407,18 +572,11 @@ impl Run<'_> {
     }
 }
 
-/// Everything of an item but its contents, its short name and its reparse data.
-fn metadata(item: &FileItem) -> Metadata {
-    let bytes = |bytes: &Option<HexBytes>| bytes.clone().filter(|bytes| !bytes.0.is_empty());
-    Metadata {
-        short: item.names.first().filter(|_| item.directory).and_then(|name| name.short.clone()),
-        attributes: Some(item.attributes),
-        times: Some(item.times),
-        security: item.security.clone(),
-        extended_attributes: bytes(&item.extended_attributes),
-        object_id: bytes(&item.object_id),
-        reparse: None,
-    }
+const NO_FOLDER: &str = "its folder could not be made";
+
+/// True when the folder something is in could not be made.
+fn is_below(path: &WinPath, unmade: &HashSet<WinPath>) -> bool {
+    !unmade.is_empty() && path.parent().is_some_and(|parent| unmade.contains(&parent.to_upper()))
 }
 
 fn write_zeros(writer: &mut dyn Writer, from: u64, to: u64) -> io::Result<()> {

@@ -21,6 +21,7 @@ use super::{
     target::{Metadata, Target, TargetError},
 };
 use crate::{
+    gather::Hash,
     nt::{FileTime, WinPath},
     record::{Outcome, Record},
 };
@@ -54,6 +55,13 @@ pub enum Entry {
         aside: WinPath,
         /// What it was like; moving it loses its short name.
         before: Box<Metadata>,
+    },
+    /// What is about to be written at a place is not what the personality holds: the paths in it are others.
+    Rewritten {
+        /// Where.
+        path: WinPath,
+        /// What it is.
+        hash: Hash,
     },
     /// A folder is about to get other contents or other metadata.
     Changed {
@@ -177,7 +185,9 @@ pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record)
             Entry::Created { path } => (path, remove(target, path)),
             Entry::Replaced { path, aside, before } => (path, put_back(target, path, aside, before)),
             Entry::Changed { path, before } => (path, target.set(path, before)),
-            Entry::Started { .. } | Entry::Finished {} | Entry::Undone {} => continue,
+            Entry::Started { .. } | Entry::Rewritten { .. } | Entry::Finished {} | Entry::Undone {} => {
+                continue;
+            }
         };
         if let Err(error) = result {
             let reason = format!("could not be brought back to its previous state: {error}");

@@ -9,24 +9,27 @@
 
 use std::collections::BTreeMap;
 
-use crate::nt::{NtString, SecurityDescriptor, Sid, WinPath, upcase};
+use crate::{
+    nt::{NtString, SecurityDescriptor, Sid, WinPath, upcase},
+    windows::Environment,
+};
 
 /// A Windows, as far as its folders go.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout<'a> {
+#[derive(Clone, Debug)]
+pub struct Layout {
     /// The letter it calls its own volume by.
     pub drive: char,
     /// The folder of the volume that stands for the root of that drive: the volume's root, unless it was set aside.
-    pub root: &'a WinPath,
-    /// Its variables, by name in upper case, with values such as `C:\Users\bob`.
-    pub variables: &'a BTreeMap<String, String>,
+    pub root: WinPath,
+    /// Its variables, with values such as `C:\Users\bob`.
+    pub variables: Environment,
     /// True for a 64-bit Windows.
     pub is_64_bit: bool,
 }
 
-impl Layout<'_> {
+impl Layout {
     /// The place on the volume of a path as this Windows writes it; none when it is elsewhere or no path.
-    fn locate(&self, text: &str) -> Option<WinPath> {
+    pub fn locate(&self, text: &str) -> Option<WinPath> {
         let (drive, below) = text.split_once(':')?;
         let mut letters = drive.chars();
         match (letters.next(), letters.next(), below.starts_with(['\\', '/'])) {
@@ -35,6 +38,16 @@ impl Layout<'_> {
             }
             _ => None,
         }
+    }
+
+    /// How this Windows writes a place on its volume: `C:\Users\bob`.
+    pub fn text(&self, path: &WinPath) -> String {
+        format!("{}:{}", self.drive, self.below_root(path))
+    }
+
+    /// The path below the root of its drive.
+    pub fn below_root(&self, path: &WinPath) -> WinPath {
+        path.strip_prefix(&self.root).unwrap_or_else(|| path.clone())
     }
 }
 
@@ -77,24 +90,21 @@ const PROTECT: &str = "Protect";
 
 impl Mapping {
     /// Pairs the folders of two Windows by their variables, and accounts by `sids`, old to new.
-    pub fn between(old: &Layout<'_>, new: &Layout<'_>, sids: BTreeMap<Sid, Sid>) -> Self {
+    pub fn between(old: &Layout, new: &Layout, sids: BTreeMap<Sid, Sid>) -> Self {
         let profile = old.variables.get("USERPROFILE").and_then(|text| old.locate(text));
         let mut pairs: Vec<Pair> = Vec::new();
         let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
-        let mut names: Vec<&String> = old.variables.keys().collect();
-        names.sort_by_key(|name| (rank(name), *name));
-        for name in names {
-            let (Some(old_text), Some(new_text)) = (old.variables.get(name), new_value(name, old, new))
-            else {
-                continue;
-            };
+        let mut names: Vec<(&str, &str)> = old.variables.iter().collect();
+        names.sort_by_key(|(name, _)| (rank(name), *name));
+        for (name, old_text) in names {
+            let Some(new_text) = new_value(name, old, new) else { continue };
             let (Some(old_path), Some(new_path)) = (old.locate(old_text), new.locate(new_text)) else {
                 continue;
             };
             // A folder that was led to the root or above the profile would take everything along.
             let holds_profile = name != "USERPROFILE"
                 && profile.as_ref().is_some_and(|profile| profile.starts_with(&old_path));
-            if old_path == *old.root || (holds_profile && is_of_user(name)) {
+            if old_path == old.root || (holds_profile && is_of_user(name)) {
                 continue;
             }
             if !pairs.iter().any(|pair| pair.old.eq_ignore_case(&old_path)) {
@@ -115,6 +125,12 @@ impl Mapping {
         });
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.old_text.len()));
         Self { pairs, sids }
+    }
+
+    /// Old folders and the new ones in their place, where those differ.
+    pub fn folders(&self) -> impl Iterator<Item = (&WinPath, &WinPath)> {
+        let changed = self.pairs.iter().filter(|pair| !pair.old.eq_ignore_case(&pair.new));
+        changed.map(|pair| (&pair.old, &pair.new))
     }
 
     /// The path below the target's root.
@@ -202,7 +218,7 @@ impl Mapping {
 }
 
 /// What the new Windows has for a variable of the old one.
-fn new_value<'a>(name: &str, old: &Layout<'_>, new: &Layout<'a>) -> Option<&'a String> {
+fn new_value<'a>(name: &str, old: &Layout, new: &'a Layout) -> Option<&'a str> {
     let instead = PROGRAM_FOLDERS.iter().find(|(of_old, _)| *of_old == name).map(|(_, of_new)| *of_new);
     let instead =
         instead.filter(|_| !old.is_64_bit && new.is_64_bit).and_then(|name| new.variables.get(name));
@@ -260,8 +276,8 @@ fn is_sid_unit(unit: u16) -> bool {
 mod tests {
     use super::*;
 
-    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn variables(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().copied().collect()
     }
 
     /// A German XP and an English Windows 11, with another account.
@@ -295,11 +311,10 @@ mod tests {
             ("PROGRAMFILES(X86)", r"D:\Program Files (x86)"),
             ("WINDIR", r"D:\Windows"),
         ]);
-        let root = WinPath::root();
         let sid = |text: &str| text.parse::<Sid>().unwrap();
         Mapping::between(
-            &Layout { drive: 'C', root: &root, variables: &old, is_64_bit: false },
-            &Layout { drive: 'D', root: &root, variables: &new, is_64_bit: true },
+            &Layout { drive: 'C', root: WinPath::root(), variables: old, is_64_bit: false },
+            &Layout { drive: 'D', root: WinPath::root(), variables: new, is_64_bit: true },
             [(sid("S-1-5-21-1-2-3-1001"), sid("S-1-5-21-9-8-7-1104"))].into(),
         )
     }

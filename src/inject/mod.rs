@@ -14,6 +14,7 @@ mod mapping;
 mod names;
 mod placement;
 mod plan;
+mod settle;
 mod sources;
 mod target;
 mod zip;
@@ -27,6 +28,7 @@ use thiserror::Error;
 
 use crate::{
     gather::{Content, Item},
+    nt::WinPath,
     record::Record,
 };
 
@@ -34,12 +36,16 @@ pub use act::{Done, act};
 pub use journal::Journal;
 pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
-pub use placement::{Placed, Placement};
+pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
+pub use settle::{
+    Account, AccountRules, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue, Refusal,
+    SERVICE, Settled, Settler, Territory, Texts, Trespass, Wishes, settle, windows_folder,
+};
 pub use sources::{Below, StoredPersonality};
 pub use target::{
-    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata,
-    Rehearsal, Support, Target, TargetError, TargetTree, Writer,
+    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout,
+    Loaded, Metadata, Rehearsal, Support, Target, TargetError, TargetTree, Writer,
 };
 pub use zip::{ZipFileError, write_zip};
 
@@ -48,7 +54,8 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A personality to be injected. The datastore's is one; tests have another in memory.
 pub trait Source: Sync {
-    /// Hands over all items, in the order in which their contents are best read.
+    /// Hands over all items, in the order in which their contents are best read; each time the same ones in the same
+    /// order.
     ///
     /// # Errors
     /// When the list of items is damaged or unreadable.
@@ -59,6 +66,14 @@ pub trait Source: Sync {
     /// # Errors
     /// When they are missing. Damage may also show while reading.
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError>;
+
+    /// Says whether the personality's keeper is still there. Asked when a content could not be read.
+    ///
+    /// # Errors
+    /// When nothing else of it can be read either.
+    fn check(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
 
 /// Why an inject did not happen or was taken back.
@@ -91,6 +106,14 @@ pub enum InjectError {
         /// What there is.
         free: u64,
     },
+    /// An edited hive was not found sound.
+    #[error("{path} is not written, and nothing else was: {why}")]
+    Hive {
+        /// The hive file in the target.
+        path: WinPath,
+        /// Why.
+        why: String,
+    },
     /// The list of items could not be read.
     #[error("the personality cannot be read: {0}")]
     Source(#[source] SourceError),
@@ -122,6 +145,9 @@ pub enum InjectError {
         /// Where to go on.
         journal: PathBuf,
     },
+    /// A rule of the administrator is about nobody.
+    #[error("{0} matches no user of these personalities")]
+    Unmatched(String),
     /// Someone asked the run to stop.
     #[error("the inject was cancelled")]
     Cancelled,

@@ -33,6 +33,10 @@ impl Source for StoredPersonality<'_> {
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         Ok(Box::new(self.store.read(content)?))
     }
+
+    fn check(&self) -> Result<(), SourceError> {
+        Datastore::open(self.store.path()).map(drop).map_err(Into::into)
+    }
 }
 
 /// A source whose files all lie below a folder that they did not have: how several PCs' files are laid side by side.
@@ -62,5 +66,9 @@ impl<S: Source> Source for Below<S> {
 
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         self.source.content(content)
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        self.source.check()
     }
 }

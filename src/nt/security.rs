@@ -12,6 +12,19 @@ use super::{HexBytes, Sid};
 
 /// `SE_SELF_RELATIVE`: the parts are named by offsets from the start of the descriptor.
 const SELF_RELATIVE: u16 = 0x8000;
+/// `SE_DACL_PRESENT`, `SE_SACL_PRESENT`, and that an ACL came down by inheritance (`SE_…_AUTO_INHERITED`).
+const DACL_PRESENT: u16 = 0x0004;
+const SACL_PRESENT: u16 = 0x0010;
+const DACL_AUTO_INHERITED: u16 = 0x0400;
+const SACL_AUTO_INHERITED: u16 = 0x0800;
+/// Flags of an ACE that say what is handed down.
+const OBJECT_INHERIT: u8 = 0x01;
+const CONTAINER_INHERIT: u8 = 0x02;
+const NO_PROPAGATE: u8 = 0x04;
+const INHERIT_ONLY: u8 = 0x08;
+const INHERIT_FLAGS: u8 = OBJECT_INHERIT | CONTAINER_INHERIT | NO_PROPAGATE | INHERIT_ONLY;
+/// `INHERITED_ACE`.
+const INHERITED_ACE: u8 = 0x10;
 /// Largest descriptor NTFS accepts (`SECURITY_DESCRIPTOR` in `$Secure`, 64 KiB); a registry one is no larger in
 /// practice, since each ACL is limited to 64 KiB too.
 const MAX_SIZE: usize = 256 * 1024;
@@ -83,9 +96,48 @@ impl SecurityDescriptor {
         Ok(sd)
     }
 
+    /// Makes a descriptor with one owner, who is the primary group too, and a DACL of allowing and denying entries in
+    /// this order. `control` holds `SE_*` bits beside those that follow from this form.
+    ///
+    /// # Errors
+    /// When the entries are too many for an ACL.
+    pub fn build(control: u16, owner: &Sid, dacl: &[Ace]) -> Result<Self, SecurityError> {
+        let mut aces = Vec::new();
+        for ace in dacl {
+            let body = [&ace.mask.to_le_bytes()[..], &ace.sid.to_bytes()].concat();
+            let len = u16::try_from(body.len().saturating_add(4)).unwrap_or(u16::MAX);
+            aces.extend([ace.ace_type, ace.flags]);
+            aces.extend(len.to_le_bytes());
+            aces.extend(body);
+        }
+        let too_large = || SecurityError::Header(aces.len());
+        let size = u16::try_from(aces.len().saturating_add(8)).map_err(|_| too_large())?;
+        let count = u16::try_from(dacl.len()).map_err(|_| too_large())?;
+        let owner = owner.to_bytes();
+        let group_at = owner.len().saturating_add(20);
+        let offsets = [20, group_at, 0, group_at.saturating_add(owner.len())];
+        let mut bytes = vec![1, 0];
+        bytes.extend((control | SELF_RELATIVE | DACL_PRESENT).to_le_bytes());
+        for offset in offsets {
+            bytes.extend(u32::try_from(offset).map_err(|_| too_large())?.to_le_bytes());
+        }
+        bytes.extend(owner.repeat(2));
+        bytes.extend([2, 0]);
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(aces);
+        Self::parse(&bytes)
+    }
+
     /// The stored form.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The `SE_*` bits.
+    pub fn control(&self) -> u16 {
+        u16_at(&self.0, 2).unwrap_or(0)
     }
 
     /// The owner, where one is set.
@@ -130,6 +182,32 @@ impl SecurityDescriptor {
                 out.extend(map(&sid).unwrap_or(sid).to_bytes());
             }
             out.resize(out.len().next_multiple_of(4), 0);
+        }
+        Self::parse(&out).ok()
+    }
+
+    /// The descriptor that Windows gives a registry key which is made below a key with this one, when its maker says
+    /// nothing about it and is who owns this key; none when this one hands nothing down.
+    ///
+    /// Reference: \[MS-DTYP\] 2.5.3.4.1 `CreateSecurityDescriptor`, with the container inherit flag alone: keys hold no
+    /// objects.
+    pub fn inherited_by_key(&self) -> Option<Self> {
+        let (owner, group) = (self.owner()?, self.group().or_else(|| self.owner())?);
+        let dacl = inherited_acl(self.0.get(self.part(16)?..)?, &owner, &group)?;
+        let sacl = self.part(12).and_then(|at| inherited_acl(self.0.get(at..)?, &owner, &group));
+        let parts = [Some(owner.to_bytes()), Some(group.to_bytes()), sacl, Some(dacl)];
+        let auto = u16_at(&self.0, 2)? & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED);
+        let mut control = SELF_RELATIVE | DACL_PRESENT | auto & DACL_AUTO_INHERITED;
+        if parts.get(2).is_some_and(Option::is_some) {
+            control |= SACL_PRESENT | auto & SACL_AUTO_INHERITED;
+        }
+        let mut out = vec![0; 20];
+        out.splice(..4, [&[1, 0][..], &control.to_le_bytes()].concat());
+        for ((_, field), part) in PARTS.into_iter().zip(parts) {
+            let Some(part) = part else { continue };
+            let at = u32::try_from(out.len()).ok()?;
+            out.get_mut(field..field + 4)?.copy_from_slice(&at.to_le_bytes());
+            out.extend(part);
         }
         Self::parse(&out).ok()
     }
@@ -227,6 +305,69 @@ fn map_acl(acl: &[u8], map: impl Fn(&Sid) -> Option<Sid>) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The entries of an ACL that a key below inherits; none when there are none.
+fn inherited_acl(acl: &[u8], owner: &Sid, group: &Sid) -> Option<Vec<u8>> {
+    let mut out = acl.get(..8)?.to_vec();
+    let mut count = 0_u16;
+    for (at, sid_at) in SecurityDescriptor::aces_of(acl)? {
+        let len = usize::from(u16_at(acl, at.checked_add(2)?)?);
+        let ace = acl.get(at..at.checked_add(len)?)?;
+        let flags = *ace.get(1)?;
+        if flags & CONTAINER_INHERIT == 0 {
+            continue;
+        }
+        let goes_on = flags & NO_PROPAGATE == 0;
+        let kept = flags & !INHERIT_FLAGS | INHERITED_ACE;
+        let handed_on = kept | flags & (OBJECT_INHERIT | CONTAINER_INHERIT);
+        let sid = sid_at.and_then(|sid_at| Sid::parse(acl.get(sid_at..)?).ok());
+        let creator = match sid.as_ref().map(Sid::to_string).as_deref() {
+            Some("S-1-3-0") => Some(owner),
+            Some("S-1-3-1") => Some(group),
+            _ => None,
+        };
+        let mask = u32_at(ace, 4)?;
+        let effective = effective_mask(mask);
+        // A placeholder for the maker, or for rights of any kind of object, is worked out here and handed on as it is.
+        let splits = creator.is_some() || effective != mask;
+        let mut new = ace.to_vec();
+        new.get_mut(4..8)?.copy_from_slice(&effective.to_le_bytes());
+        if let (Some(creator), Some(sid_at)) = (creator, sid_at) {
+            new.truncate(sid_at.checked_sub(at)?);
+            new.extend(creator.to_bytes());
+            let len = u16::try_from(new.len()).ok()?;
+            new.get_mut(2..4)?.copy_from_slice(&len.to_le_bytes());
+        }
+        *new.get_mut(1)? = if goes_on && !splits { handed_on } else { kept };
+        out.extend(new);
+        count = count.checked_add(1)?;
+        if goes_on && splits {
+            let mut placeholder = ace.to_vec();
+            *placeholder.get_mut(1)? = handed_on | INHERIT_ONLY;
+            out.extend(placeholder);
+            count = count.checked_add(1)?;
+        }
+    }
+    let size = u16::try_from(out.len()).ok()?;
+    out.get_mut(2..4)?.copy_from_slice(&size.to_le_bytes());
+    out.get_mut(4..6)?.copy_from_slice(&count.to_le_bytes());
+    (count > 0).then_some(out)
+}
+
+/// The rights to a key that a mask gives: generic ones become those they stand for.
+fn effective_mask(mask: u32) -> u32 {
+    /// Generic all, execute, write, read, and what each is for keys: `KEY_ALL_ACCESS`, `KEY_EXECUTE`, …
+    const GENERIC: [(u32, u32); 4] = [
+        (0x1000_0000, 0x000F_003F),
+        (0x2000_0000, 0x0002_0019),
+        (0x4000_0000, 0x0002_0006),
+        (0x8000_0000, 0x0002_0019),
+    ];
+    GENERIC.iter().fold(mask, |mask, (generic, rights)| match mask & generic {
+        0 => mask,
+        _ => mask & !generic | rights,
+    })
+}
+
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
 }
@@ -293,6 +434,18 @@ mod tests {
         assert_eq!(mapped.as_bytes(), sample("S-1-12-1-9-8-7-6"));
         assert_eq!(mapped.owner(), sd.owner());
         assert_eq!(sd.map_sids(|_| None), None);
+    }
+
+    #[test]
+    fn what_is_built_reads_back() {
+        let (user, admins): (Sid, Sid) =
+            ("S-1-5-21-1-2-3-1001".parse().unwrap(), "S-1-5-32-544".parse().unwrap());
+        let ace = |ace_type, flags, sid: &Sid| Ace { ace_type, flags, mask: 0x001F_01FF, sid: sid.clone() };
+        let dacl = vec![ace(1, 0, &admins), ace(0, 3, &user), ace(0, 0x13, &admins)];
+        let sd = SecurityDescriptor::build(0x1000, &user, &dacl).unwrap();
+        assert_eq!((sd.owner(), sd.group(), sd.dacl()), (Some(user.clone()), Some(user.clone()), Some(dacl)));
+        assert_eq!(u16_at(sd.as_bytes(), 2), Some(0x9004));
+        assert!(SecurityDescriptor::build(0, &user, &vec![ace(0, 0, &admins); 5000]).is_err());
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Sid {
         bytes
     }
 
+    /// The beginning of all SIDs of an authority: `S-1-5`.
+    pub fn of_authority(authority: u8) -> Self {
+        Self { identifier_authority: authority.into(), sub_authorities: Box::default() }
+    }
+
     /// The last sub-authority: the number of an account within its domain or machine.
     pub fn rid(&self) -> Option<u32> {
         self.sub_authorities.last().copied()
@@ -81,6 +86,11 @@ impl Sid {
         let mut sub_authorities = self.sub_authorities.to_vec();
         sub_authorities.push(rid);
         Self { identifier_authority: self.identifier_authority, sub_authorities: sub_authorities.into() }
+    }
+
+    /// True for a group that every Windows has, such as Administrators (`S-1-5-32-544`).
+    pub fn is_built_in_group(&self) -> bool {
+        matches!((self.identifier_authority, &*self.sub_authorities), (5, [32, _]))
     }
 
     /// True for an account of a machine or domain (`S-1-5-21-…`) or of Entra ID (`S-1-12-1-…`): a person's account,

@@ -8,7 +8,8 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use crate::nt::upcase;
+use super::object::Object;
+use crate::nt::{WinPath, upcase};
 
 /// Stands between the names of a folded path. U+0000 occurs in no file name; in a registry key name only by abuse of
 /// the native interface, and then it merely splits the name.
@@ -151,8 +152,19 @@ impl Pattern {
         (literal.join("\\"), all)
     }
 
+    /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.
+    pub fn literal_container(&self) -> String {
+        self.literal_node().0
+    }
+
+    /// True when it covers a file of the volume with this letter.
+    pub fn covers_file(&self, drive: char, path: &WinPath) -> bool {
+        let Object { node, leaf } = Object::file(drive, path);
+        self.kind == ObjectKind::File && self.matches(&node, leaf.as_deref())
+    }
+
     /// The leaf as it was written.
-    pub(super) fn leaf_text(&self) -> Option<String> {
+    pub fn leaf_text(&self) -> Option<String> {
         split(&self.text).ok().and_then(|(_, leaf)| leaf).map(|leaf| leaf.trim().to_owned())
     }
 

@@ -8,5 +8,5 @@ pub mod device;
 pub mod map;
 /// Files with all that NTFS keeps about them.
 pub mod files;
-/// Replacing a file by another in one step.
-pub mod replace;
+/// Hive files, loaded by the running Windows.
+pub mod registry;

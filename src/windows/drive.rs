@@ -108,7 +108,7 @@ pub struct Drives {
 
 impl Drives {
     /// Puts together what the hives said: `mounted` holds `MountedDevices`, `system` is the letter Windows ran from.
-    pub(super) fn new(
+    pub(crate) fn new(
         mounted: Vec<(char, DriveTarget)>,
         system: char,
         root: WinPath,

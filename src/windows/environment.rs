@@ -73,6 +73,14 @@ impl Environment {
     }
 }
 
+impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let mut environment = Self::default();
+        variables.into_iter().for_each(|(name, value)| environment.set(name.as_ref(), value));
+        environment
+    }
+}
+
 /// Splits at the first `%NAME%`: what is before it, the name, what is behind it. Two per cent signs with nothing, blanks or a
 /// path separator between them are no variable.
 fn split_variable(text: &str) -> Option<(&str, &str, &str)> {

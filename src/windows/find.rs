@@ -174,8 +174,8 @@ fn identify(found: &mut Installation, software: &Registry) {
         std::time::UNIX_EPOCH.checked_add(since_1970).map(FileTime::from)
     });
     found.registered_owner = text("RegisteredOwner");
-    let image_state = software.text(&format!(r"{WINDOWS}\Setup\State"), "ImageState");
-    if let Some(state) = image_state.filter(|state| !state.eq_ignore_ascii_case("IMAGE_STATE_COMPLETE")) {
+    found.image_state = software.text(&format!(r"{WINDOWS}\Setup\State"), "ImageState");
+    if let Some(state) = found.image_state.as_ref().filter(|_| found.is_sealed()) {
         found.obstacles.push(format!(
             "The installation was not finished or was sealed by sysprep: its state is {state}."
         ));

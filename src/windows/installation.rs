@@ -101,6 +101,9 @@ pub struct Installation {
     pub time_zone: Option<TimeZone>,
     /// When it was installed.
     pub installed: Option<FileTime>,
+    /// How far Setup got (`ImageState`): `IMAGE_STATE_COMPLETE`, or what sysprep left; none where nothing says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_state: Option<String>,
     /// When it was last shut down.
     pub last_shutdown: Option<FileTime>,
     /// `RegisteredOwner`.
@@ -142,6 +145,12 @@ impl Installation {
     /// The profile of a SID.
     pub fn profile(&self, sid: &Sid) -> Option<&Profile> {
         self.profiles.iter().find(|profile| profile.sid.as_ref() == Some(sid))
+    }
+
+    /// True for a Windows that sysprep sealed and that has not finished its setup since: its own SID, and with it those
+    /// of its local accounts, are made at its first start.
+    pub fn is_sealed(&self) -> bool {
+        self.image_state.as_deref().is_some_and(|state| !state.eq_ignore_ascii_case("IMAGE_STATE_COMPLETE"))
     }
 
     /// Name of the key of the current control set, `ControlSet001`.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Environment, KnownFolder, Location,
@@ -15,7 +15,7 @@ use super::{
 use crate::nt::{FileTime, Sid, WinPath};
 
 /// Whose profile it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileKind {
     /// An account of this machine's SAM.
@@ -201,6 +201,8 @@ pub struct Profile {
     pub account: Option<Account>,
     /// Names of the local groups the user is in.
     pub groups: Vec<String>,
+    /// The SIDs of those that every Windows has (`S-1-5-32-…`), by name: the names differ by language.
+    pub built_in_groups: BTreeMap<String, Sid>,
     /// True when entry or folder is missing.
     pub orphan: bool,
     /// What is odd about the profile.

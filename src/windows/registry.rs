@@ -67,15 +67,36 @@ pub enum HiveFileError {
 pub fn open_hive(tree: &dyn Tree, path: &WinPath) -> Result<Hive, HiveFileError> {
     let primary = tree.read(path, MAX_HIVE)?;
     let mut logs = Vec::new();
-    for suffix in LOG_SUFFIXES {
-        match tree.read(&with_suffix(path, suffix), MAX_HIVE) {
-            Ok(log) if !log.is_empty() => logs.push(log),
-            // A hive without its log is as far as the last flush; the hive says so itself when it is dirty.
-            Ok(_) | Err(_) => {}
-        }
+    for log in hive_logs(path) {
+        // A hive without its log is as far as the last flush; the hive says so itself when it is dirty.
+        logs.extend(tree.read(&log, MAX_HIVE));
     }
     Hive::open(primary, &logs, Strictness::Lenient)
         .map_err(|source| HiveFileError::Damaged { path: path.clone(), source })
+}
+
+/// Opens a hive file that is to be edited and written back, with the logs beside it replayed in memory.
+///
+/// # Errors
+/// As [`open_hive`], and when anything is damaged, the last write is not completed by the logs, or a log is there and
+/// cannot be read: it could hold what was written last.
+pub fn open_hive_to_edit(tree: &dyn Tree, path: &WinPath) -> Result<Hive, HiveFileError> {
+    let primary = tree.read(path, MAX_HIVE)?;
+    let mut logs = Vec::new();
+    for log in hive_logs(path) {
+        match tree.read(&log, MAX_HIVE) {
+            Ok(log) => logs.push(log),
+            Err(HiveFileError::Absent { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Hive::open(primary, &logs, Strictness::Strict)
+        .map_err(|source| HiveFileError::Damaged { path: path.clone(), source })
+}
+
+/// Where the transaction logs of a hive file are, when it has any.
+pub fn hive_logs(hive: &WinPath) -> [WinPath; 3] {
+    LOG_SUFFIXES.map(|suffix| with_suffix(hive, suffix))
 }
 
 fn with_suffix(path: &WinPath, suffix: &str) -> WinPath {

@@ -339,12 +339,12 @@ impl Users<'_> {
     fn join_account(&self, profile: &mut Profile) {
         let Some(sid) = &profile.sid else { return };
         let installation = self.installation;
-        profile.groups = installation
-            .groups
-            .iter()
-            .filter(|group| group.members.contains(sid))
-            .map(|group| group.name.clone())
-            .collect();
+        for group in installation.groups.iter().filter(|group| group.members.contains(sid)) {
+            profile.groups.push(group.name.clone());
+            if group.sid.is_built_in_group() {
+                profile.built_in_groups.insert(group.name.clone(), group.sid.clone());
+            }
+        }
         profile.account =
             installation.accounts.iter().find(|account| account.sid.as_ref() == Some(sid)).cloned();
         let logon = profile.account.as_ref().and_then(|account| account.state.last_logon);

@@ -1,7 +1,7 @@
 //! Other forms of a hive: `.reg` text, a list of differences, deleted keys, and the file on disk.
 
 use coldstate::{
-    hive::{Change, ValueType, WriteError, diff, reg_text},
+    hive::{Change, ValueType, diff, reg_text},
     nt::NtString,
 };
 
@@ -107,33 +107,4 @@ fn keys_that_windows_deleted_are_found() {
     let paths: Vec<String> =
         deleted.keys.iter().filter(|key| key.rooted).map(|key| key.path.to_string()).collect();
     assert!(paths.iter().any(|path| path.contains("BagMRU")), "{paths:?}");
-}
-
-#[test]
-fn a_hive_is_replaced_in_one_step_and_its_logs_go() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("NTUSER.DAT");
-    let mut hive = empty(3);
-    fs_err::write(&file, hive.as_bytes()).unwrap();
-    for log in ["ntuser.dat.LOG1", "NTUSER.DAT.LOG2", "ntuser.dat.log"] {
-        fs_err::write(folder.path().join(log), b"stale").unwrap();
-    }
-    fs_err::write(folder.path().join("NTUSER.DAT.LOGX"), b"other").unwrap();
-    let old = fs_err::read(&file).unwrap();
-    hive.create_key("x").unwrap();
-    let refused = hive.replace_file(&file, &|_| Err("no".into()));
-    assert!(matches!(refused, Err(WriteError::Refused { .. })));
-    assert_eq!(fs_err::read(&file).unwrap(), old);
-    let seen = |path: &Path| {
-        assert_eq!(fs_err::read(path).unwrap(), hive.as_bytes());
-        Ok(())
-    };
-    hive.replace_file(&file, &seen).unwrap();
-    assert_eq!(fs_err::read(&file).unwrap(), hive.as_bytes());
-    let mut names: Vec<String> = fs_err::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["NTUSER.DAT", "NTUSER.DAT.LOGX"]);
 }

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Feature, Found, Layout, Metadata, Support, Target, TargetError, Writer, read_all};
+use super::{Feature, Found, Layout, Metadata, Support, Target, TargetError, Writer, read_all, read_back};
 use crate::{
     gather::Times,
     nt::{FileTime, NtString, WinPath},
@@ -136,6 +136,12 @@ impl Folder {
         Ok(Place { folder: self.reach(&path.parent().unwrap_or_default())?, name })
     }
 
+    fn open_file(&self, path: &WinPath) -> io::Result<std::fs::File> {
+        let at = self.place(path)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(fs::openat(&*at.folder, &*at.name, flags, Mode::empty())?.into())
+    }
+
     /// A folder that was moved must be reached anew.
     fn forget(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -175,6 +181,9 @@ impl Target for Folder {
                     name: from_os(OsStr::from_bytes(name.to_bytes())),
                     is_folder: stat
                         .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+                    size: stat
+                        .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+                        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0)),
                     modified: stat
                         .map(|stat| file_time(stat.st_mtime, stat.st_mtime_nsec))
                         .unwrap_or_default(),
@@ -210,17 +219,22 @@ impl Target for Folder {
     }
 
     fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError> {
-        let open = |at: Place| {
-            fs::openat(
-                &*at.folder,
-                &*at.name,
-                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
-                Mode::empty(),
-            )
+        let file = self.open_file(path);
+        file.and_then(|file| read_all(file, limit)).map_err(|error| TargetError::new("reading", path, error))
+    }
+
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        const FLAGS: OFlags =
+            OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+        let open = || {
+            let at = self.place(path)?;
+            let file: std::fs::File = fs::openat(&*at.folder, &*at.name, FLAGS, Mode::empty())?.into();
+            match file.metadata()?.is_file() {
+                true => Ok(Box::new(file) as Box<dyn io::Read>),
+                false => Err(io::ErrorKind::InvalidInput.into()),
+            }
         };
-        let file = self.place(path).and_then(open).map_err(io::Error::from);
-        file.and_then(|fd| read_all(std::fs::File::from(fd), limit))
-            .map_err(|error| TargetError::new("reading", path, error))
+        open().map_err(|error: io::Error| TargetError::new("opening", path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
@@ -285,6 +299,12 @@ impl Target for Folder {
         };
         self.forget();
         remove().map_err(|errno| TargetError::new("removing", path, errno))
+    }
+
+    fn holds(&self, path: &WinPath, bytes: &[u8]) -> Result<bool, TargetError> {
+        let file = self.open_file(path);
+        file.and_then(|file| read_back(&file, bytes))
+            .map_err(|error| TargetError::new("reading back", path, error))
     }
 
     fn sync(&self) -> Result<(), TargetError> {

@@ -23,6 +23,7 @@ pub use tree::TargetTree;
 
 use crate::{
     gather::{Reparse, Times},
+    hive::Key,
     nt::{HexBytes, NtString, SecurityDescriptor, WinPath},
 };
 
@@ -102,6 +103,8 @@ pub struct Found {
     pub name: NtString,
     /// A real folder; a link or junction to one is not.
     pub is_folder: bool,
+    /// Length of its data; zero for what is no file.
+    pub size: u64,
     /// Last write of its data.
     pub modified: crate::nt::FileTime,
 }
@@ -194,6 +197,12 @@ pub trait Target: Sync {
     /// When it is not there, larger (`FileTooLarge`), or unreadable.
     fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, TargetError>;
 
+    /// Opens a file for reading. A link is not followed.
+    ///
+    /// # Errors
+    /// When it is not there, no file, or unreadable.
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError>;
+
     /// Makes an empty folder where nothing is.
     ///
     /// # Errors
@@ -241,11 +250,39 @@ pub trait Target: Sync {
     /// When nothing is there, the folder is not empty, or the target refuses.
     fn remove(&self, path: &WinPath) -> Result<(), TargetError>;
 
+    /// Waits until a file is on the disk, and says whether its bytes are these.
+    ///
+    /// # Errors
+    /// When it cannot be read back.
+    fn holds(&self, path: &WinPath, bytes: &[u8]) -> Result<bool, TargetError>;
+
+    /// What lets a Windows load hive files of the target; none where no Windows runs.
+    fn hive_loader(&self) -> Option<&dyn HiveLoader> {
+        None
+    }
+
     /// Waits until everything is on the disk.
     ///
     /// # Errors
     /// When some of it did not get there.
     fn sync(&self) -> Result<(), TargetError>;
+}
+
+/// The running Windows, asked whether it loads a hive file of the target.
+pub trait HiveLoader {
+    /// Lets it load the file at `path`, whose root is `root`. The file and what is beside it may be changed by that.
+    fn load(&self, path: &WinPath, root: Key<'_>) -> Loaded;
+}
+
+/// What a Windows says about a hive file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// It was loaded, and its root has what it should have.
+    Yes,
+    /// It was refused, or read as something else.
+    No(String),
+    /// The question could not be asked.
+    CannotSay(String),
 }
 
 /// What the target refused.
@@ -294,6 +331,12 @@ fn read_all(mut file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
         true => Err(io::ErrorKind::FileTooLarge.into()),
         false => Ok(bytes),
     }
+}
+
+/// Reads all of an open file back from the disk and compares it.
+fn read_back(file: &std::fs::File, bytes: &[u8]) -> io::Result<bool> {
+    file.sync_all()?;
+    Ok(read_all(file, bytes.len() as u64)? == bytes)
 }
 
 /// Opens the folder or volume root `root` as what it is.

@@ -191,6 +191,10 @@ impl Target for Ntfs3g {
         self.folder.read(path, limit)
     }
 
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        self.folder.open(path)
+    }
+
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
         self.folder.create_folder(path)
     }
@@ -269,6 +273,10 @@ impl Target for Ntfs3g {
 
     fn remove(&self, path: &WinPath) -> Result<(), TargetError> {
         self.folder.remove(path)
+    }
+
+    fn holds(&self, path: &WinPath, bytes: &[u8]) -> Result<bool, TargetError> {
+        self.folder.holds(path, bytes)
     }
 
     fn sync(&self) -> Result<(), TargetError> {

@@ -49,6 +49,10 @@ impl Target for Rehearsal<'_> {
         self.0.read(path, limit)
     }
 
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        self.0.open(path)
+    }
+
     fn create_folder(&self, _path: &WinPath) -> Result<(), TargetError> {
         Ok(())
     }
@@ -80,6 +84,10 @@ impl Target for Rehearsal<'_> {
 
     fn remove(&self, _path: &WinPath) -> Result<(), TargetError> {
         Ok(())
+    }
+
+    fn holds(&self, _path: &WinPath, _bytes: &[u8]) -> Result<bool, TargetError> {
+        Ok(true)
     }
 
     fn sync(&self) -> Result<(), TargetError> {

@@ -27,13 +27,17 @@ use windows_sys::Win32::System::{
 };
 
 use super::{
-    ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, Layout, Metadata, Support, Target, TargetError,
-    Writer, read_all,
+    ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout, Loaded, Metadata, Support,
+    Target, TargetError, Writer, read_all, read_back,
 };
 use crate::{
     gather::Times,
+    hive::Key,
     nt::{FileTime, NtString, SecurityDescriptor, WinPath},
-    sys::files::{self, Basic, Purpose},
+    sys::{
+        files::{self, Basic, Purpose},
+        registry::{self, LoadError},
+    },
 };
 
 /// Attributes `SetFileInformationByHandle` takes: read-only, hidden, system, archive, temporary, offline, not content
@@ -210,6 +214,7 @@ impl Target for Win32 {
             Ok(Found {
                 name: entry.file_name().encode_wide().collect::<Vec<_>>().into(),
                 is_folder: attributes & DIRECTORY != 0 && attributes & REPARSE_POINT == 0,
+                size: if attributes & (DIRECTORY | REPARSE_POINT) == 0 { metadata.file_size() } else { 0 },
                 modified: FileTime(metadata.last_write_time()),
             })
         });
@@ -269,6 +274,19 @@ impl Target for Win32 {
             }
         };
         read().map_err(|error| TargetError::new(DOING, path, error))
+    }
+
+    fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
+        const DOING: &str = "opening";
+        let at = self.place(DOING, path)?;
+        let open = || {
+            let file = files::open(&at.path, Purpose::Read)?;
+            match files::basic(&file)?.attributes & (DIRECTORY | REPARSE_POINT) {
+                0 => Ok(Box::new(file) as Box<dyn io::Read>),
+                _ => Err(io::ErrorKind::InvalidInput.into()),
+            }
+        };
+        open().map_err(|error: io::Error| TargetError::new(DOING, path, error))
     }
 
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
@@ -401,9 +419,47 @@ impl Target for Win32 {
         remove().map_err(|error: io::Error| TargetError::new(DOING, path, error))
     }
 
+    fn holds(&self, path: &WinPath, bytes: &[u8]) -> Result<bool, TargetError> {
+        const DOING: &str = "reading back";
+        let at = self.place(DOING, path)?;
+        files::open(&at.path, Purpose::Data)
+            .and_then(|file| read_back(&file, bytes))
+            .map_err(|error| TargetError::new(DOING, path, error))
+    }
+
+    fn hive_loader(&self) -> Option<&dyn HiveLoader> {
+        Some(self)
+    }
+
     fn sync(&self) -> Result<(), TargetError> {
         // Each file was closed; flushing a whole volume needs it opened as such, which a folder's writer may not do.
         Ok(())
+    }
+}
+
+impl HiveLoader for Win32 {
+    fn load(&self, path: &WinPath, root: Key<'_>) -> Loaded {
+        let at = match self.place("loading", path) {
+            Ok(at) => at,
+            Err(error) => return Loaded::CannotSay(error.to_string()),
+        };
+        match registry::load(&at.path) {
+            Ok(counts) => {
+                let values = root.values().count();
+                let ours = (root.subkey_count(), u32::try_from(values).unwrap_or(u32::MAX));
+                if (counts.subkeys, counts.values) == ours {
+                    Loaded::Yes
+                } else {
+                    let (keys, values) = ours;
+                    Loaded::No(format!(
+                        "it reads {} keys and {} values in its root, where {keys} and {values} were written",
+                        counts.subkeys, counts.values
+                    ))
+                }
+            }
+            Err(LoadError::Refused(error)) => Loaded::No(error.to_string()),
+            Err(LoadError::NotAsked(error)) => Loaded::CannotSay(error.to_string()),
+        }
     }
 }
 

@@ -1,0 +1,374 @@
+//! What happens where the target has something of the same name: USMT's four answers, by rule or by choice.
+//!
+//! In a Windows some things are settled before any rule is asked: what is there and the same is left alone, so that a
+//! second inject changes nothing; a folder of the target is never moved away for a file; the target's own links and
+//! `desktop.ini` stay, because they belong to its folders; and a library gets the locations it lacks.
+
+use super::{
+    There,
+    fit::kept_reparse,
+    names,
+    planner::{Going, Planner},
+};
+use crate::{
+    gather::{FileItem, Hash},
+    inject::{Found, InjectError, Merge, settle::links},
+    nt::{NtString, WinPath},
+    record::{Outcome, Record},
+    rules::{Effects, RuleKind},
+    windows::version_string,
+};
+
+/// How many numbers are tried for `Name(1).ext`.
+const MOST_NUMBERS: u32 = 10_000;
+/// USMT's pattern for a name that is taken.
+const DEFAULT_PATTERN: &str = "<F>(<N>).<E>";
+/// Largest program whose version is compared.
+const LARGEST_PROGRAM: u64 = 64 << 20;
+
+/// What happens to a file of the target that is in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Collision {
+    Keep,
+    Replace,
+    /// By a pattern such as `<F> (<N>).<E>`.
+    Rename(String),
+    /// By the time of the last write.
+    Newest,
+    /// By a string of the version resource, such as `FileVersion`.
+    NewestVersion(String),
+}
+
+impl Collision {
+    /// What the rules say, else what was chosen for all.
+    pub(super) fn of(effects: &Effects<'_>, otherwise: Merge, record: &Record, item: &FileItem) -> Self {
+        let call = effects.merge.and_then(|rule| rule.call.as_ref().map(|call| (rule, call)));
+        if let Some((rule, call)) = call {
+            match call.name.as_str() {
+                "SourcePriority" => return Self::Replace,
+                "DestinationPriority" => return Self::Keep,
+                "FindFilePlaceByPattern" => return Self::Rename(call.text(0).to_owned()),
+                "NewestVersion" => return Self::NewestVersion(call.text(0).to_owned()),
+                other => {
+                    let reason = format!(
+                        "the rule of {} ({}) merges by `{other}`, which is not for files",
+                        rule.place, rule.component
+                    );
+                    record.note(Outcome::Partial, item.path().to_string(), reason);
+                }
+            }
+        }
+        match otherwise {
+            Merge::Refuse | Merge::Keep => Self::Keep,
+            Merge::Replace => Self::Replace,
+            Merge::Rename => Self::Rename(DEFAULT_PATTERN.to_owned()),
+            Merge::Newest => Self::Newest,
+        }
+    }
+}
+
+/// What becomes of one name.
+#[derive(Debug)]
+pub(super) enum Decision {
+    Write(WinPath, There),
+    /// It is there already.
+    Present(WinPath),
+    Not(Outcome, String),
+}
+
+/// What of an item is left to the target, by rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::inject) struct Leave {
+    /// `excludeAttributes`: what the target gives a new file.
+    pub(in crate::inject) security: bool,
+    pub(in crate::inject) times: bool,
+    /// `KeepExisting`: what the file had that is replaced.
+    pub(in crate::inject) old_security: bool,
+    pub(in crate::inject) old_times: bool,
+    /// The same for these attributes.
+    pub(in crate::inject) old_attributes: u32,
+}
+
+/// The letters of `FileAttrib:` in `KeepExisting`.
+const ATTRIBUTE_LETTERS: [(char, u32); 9] = [
+    ('A', 0x20),
+    ('C', 0x800),
+    ('E', 0x4000),
+    ('H', 0x2),
+    ('I', 0x2000),
+    ('O', 0x1000),
+    ('R', 0x1),
+    ('S', 0x4),
+    ('T', 0x100),
+];
+
+impl Leave {
+    pub(super) fn of(effects: &Effects<'_>) -> Self {
+        let mut leave =
+            Self { security: !effects.keeps_security, times: !effects.keeps_times, ..Self::default() };
+        let calls = effects.content_modify.iter().filter(|rule| rule.kind == RuleKind::ContentModify);
+        for call in calls.filter_map(|rule| rule.call.as_ref()).filter(|call| call.name == "KeepExisting") {
+            for argument in call.arguments.iter().flatten() {
+                match argument.trim().split_once(':') {
+                    None if argument.trim().eq_ignore_ascii_case("Security") => leave.old_security = true,
+                    None if argument.trim().eq_ignore_ascii_case("TimeFields") => leave.old_times = true,
+                    Some((kind, letters)) if kind.trim().eq_ignore_ascii_case("FileAttrib") => {
+                        let bits = |letter: char| {
+                            ATTRIBUTE_LETTERS.iter().find(|(known, _)| *known == letter.to_ascii_uppercase())
+                        };
+                        // The last of a kind counts.
+                        leave.old_attributes =
+                            letters.chars().filter_map(bits).fold(0, |all, (_, bit)| all | bit);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        leave
+    }
+}
+
+impl Planner<'_> {
+    /// Checks a name, and where it leads.
+    fn check_name(
+        &self,
+        source: usize,
+        parent: &WinPath,
+        name: &NtString,
+        is_folder: bool,
+    ) -> Result<(), String> {
+        let wanted = parent.join(name);
+        names::check_name(name)
+            .and_then(|()| names::check_path(&wanted))
+            .map_err(|problem| problem.to_string())?;
+        self.check_alias(parent, name)?;
+        self.check(source, &wanted, is_folder)
+    }
+
+    /// An 8.3 name, or one that the volume folds otherwise than we do, may reach something that is listed by another
+    /// name: it must not be taken for a new one.
+    fn check_alias(&self, parent: &WinPath, name: &NtString) -> Result<(), String> {
+        let Some(listing) = self.listings.get(&parent.to_upper()) else { return Ok(()) };
+        let is_ascii = name.units().iter().all(|&unit| unit < 0x80);
+        if listing.contains_key(&name.to_upper()) || (is_ascii && names::check_short(name).is_err()) {
+            return Ok(());
+        }
+        match self.target.exists(&parent.join(name)) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                Err("its name is another spelling, such as the 8.3 name, of something in the target".into())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Decides where a folder called `name` in a folder of the target goes.
+    pub(super) fn decide_folder(
+        &self,
+        source: usize,
+        parent: &WinPath,
+        name: &NtString,
+    ) -> Result<(WinPath, There), String> {
+        let wanted = parent.join(name);
+        let found = self.found(parent, name);
+        if let Some(found) = found.filter(|found| found.is_folder) {
+            // Merely going through it needs no right to write there.
+            names::check_name(name)
+                .and_then(|()| names::check_path(&wanted))
+                .map_err(|problem| problem.to_string())?;
+            return Ok((parent.join(&found.name), There::Folder));
+        }
+        self.check_name(source, parent, name, true)?;
+        let is_taken = self.taken.contains(&wanted.to_upper());
+        let Some(found) = found.filter(|_| !is_taken) else {
+            return match is_taken {
+                true => self.numbered_folder(source, parent, name),
+                false => Ok((wanted, There::Nothing)),
+            };
+        };
+        match self.merge {
+            Merge::Refuse | Merge::Keep => Err("the target has something of that name, which stays".into()),
+            Merge::Newest => Err("the target has something newer of that name, which stays".into()),
+            Merge::Replace => Ok((parent.join(&found.name), There::SetAside)),
+            Merge::Rename => self.numbered_folder(source, parent, name),
+        }
+    }
+
+    fn numbered_folder(
+        &self,
+        source: usize,
+        parent: &WinPath,
+        name: &NtString,
+    ) -> Result<(WinPath, There), String> {
+        for name in (1..MOST_NUMBERS).map(|number| names::by_pattern(name, DEFAULT_PATTERN, number)) {
+            let path = parent.join(&name);
+            match self.found(parent, &name) {
+                _ if self.taken.contains(&path.to_upper()) => {}
+                None => return self.check_name(source, parent, &name, true).map(|()| (path, There::Nothing)),
+                // What an earlier inject made.
+                Some(found) if found.is_folder && self.is_settled(source) => {
+                    return Ok((parent.join(&found.name), There::Folder));
+                }
+                Some(_) => {}
+            }
+        }
+        Err(NO_NUMBER.into())
+    }
+
+    /// Decides where a file, or a link, called `name` in a folder of the target goes.
+    pub(super) fn decide_file(
+        &self,
+        going: &mut Going<'_>,
+        parent: &WinPath,
+        name: &NtString,
+    ) -> Result<Decision, InjectError> {
+        let Going { source, item, .. } = *going;
+        if let Err(reason) = self.check_name(source, parent, name, item.directory) {
+            return Ok(Decision::Not(Outcome::Failed, reason));
+        }
+        let wanted = parent.join(name);
+        if self.taken.contains(&wanted.to_upper()) {
+            // Two names of the personality that are one to Windows.
+            return self.numbered(going, parent, name, DEFAULT_PATTERN);
+        }
+        let Some(found) = self.found(parent, name) else {
+            return Ok(Decision::Write(wanted, There::Nothing));
+        };
+        let there = parent.join(&found.name);
+        if self.is_settled(source) {
+            let is_desktop_ini = name.eq_ignore_case(&"desktop.ini".into());
+            if is_desktop_ini
+                || item.directory
+                || kept_reparse(item).is_some()
+                || self.is_same(going, &there, found)?
+            {
+                return Ok(Decision::Present(there));
+            }
+            if found.is_folder {
+                return self.numbered(going, parent, name, DEFAULT_PATTERN);
+            }
+            if self.removals.contains_key(&there.to_upper()) {
+                return Ok(Decision::Write(there, There::SetAside));
+            }
+            if let Some(decision) = self.merged_library(going, &there) {
+                return Ok(decision);
+            }
+        }
+        let stays = |what: &str| {
+            Ok(Decision::Not(
+                Outcome::Skipped,
+                format!("the target has something {what}of that name, which stays"),
+            ))
+        };
+        let wins = match &going.collision {
+            Collision::Keep => return stays(""),
+            Collision::Rename(pattern) => {
+                let pattern = pattern.clone();
+                return self.numbered(going, parent, name, &pattern);
+            }
+            Collision::Replace => true,
+            Collision::Newest => item.times.modified > found.modified,
+            Collision::NewestVersion(tag) => self.has_newer_version(going, &there, tag),
+        };
+        if wins { Ok(Decision::Write(there, There::SetAside)) } else { stays("newer ") }
+    }
+
+    /// The first name with a number that is free, or has the same file already.
+    fn numbered(
+        &self,
+        going: &Going<'_>,
+        parent: &WinPath,
+        name: &NtString,
+        pattern: &str,
+    ) -> Result<Decision, InjectError> {
+        let mut before = None;
+        for new in (1..MOST_NUMBERS).map(|number| names::by_pattern(name, pattern, number)) {
+            // A pattern without a number has one name to offer.
+            if before.as_ref() == Some(&new) {
+                break;
+            }
+            let path = parent.join(&new);
+            match self.found(parent, &new) {
+                _ if self.taken.contains(&path.to_upper()) => {}
+                None => {
+                    return Ok(match self.check_name(going.source, parent, &new, going.item.directory) {
+                        Ok(()) => Decision::Write(path, There::Nothing),
+                        Err(reason) => Decision::Not(Outcome::Failed, reason),
+                    });
+                }
+                Some(found) if self.is_settled(going.source) => {
+                    let there = parent.join(&found.name);
+                    if self.is_same(going, &there, found)? {
+                        return Ok(Decision::Present(there));
+                    }
+                }
+                Some(_) => {}
+            }
+            before = Some(new);
+        }
+        Ok(Decision::Not(Outcome::Failed, NO_NUMBER.into()))
+    }
+
+    /// True when the target has this file: as long and written at the same moment, or with the same contents.
+    fn is_same(&self, going: &Going<'_>, there: &WinPath, found: &Found) -> Result<bool, InjectError> {
+        let main = going.item.streams.iter().find(|stream| stream.name.is_empty());
+        let rewritten = going.contents.as_deref();
+        let size = rewritten.map_or(going.item.size(), |bytes| bytes.len() as u64);
+        let modified = going.item.times.modified;
+        if found.is_folder || found.size != size {
+            return Ok(false);
+        }
+        if found.modified == modified && !modified.is_zero() {
+            return Ok(true);
+        }
+        let content = main.filter(|main| main.ranges.is_none()).and_then(|main| main.content.as_ref());
+        let Some(hash) = rewritten.map(Hash::of).or(content.map(|content| content.hash)) else {
+            return Ok(false);
+        };
+        // What cannot be read is another file than ours.
+        let Ok(mut file) = self.target.open(there) else { return Ok(false) };
+        let mut hasher = blake3::Hasher::new();
+        let read = std::io::copy(&mut file, &mut hasher);
+        match read {
+            _ if self.record.progress.is_cancelled() => Err(InjectError::Cancelled),
+            Ok(_) => Ok(Hash(*hasher.finalize().as_bytes()) == hash),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// A library of the target, with the locations of the personality's.
+    fn merged_library(&self, going: &mut Going<'_>, there: &WinPath) -> Option<Decision> {
+        links::Kind::of(there).filter(|kind| *kind == links::Kind::Library)?;
+        let theirs = match &going.contents {
+            Some(rewritten) => Ok(rewritten.to_vec()),
+            None => self.contents(going.source, going.item),
+        };
+        let ours = self.target.read(there, links::LARGEST).map_err(|error| error.to_string());
+        let merged = ours.and_then(|ours| links::merge_libraries(&ours, &theirs?));
+        Some(match merged {
+            Ok(None) => Decision::Present(there.clone()),
+            Ok(Some(merged)) => {
+                going.contents = Some(merged.into());
+                Decision::Write(there.clone(), There::SetAside)
+            }
+            Err(reason) => Decision::Not(
+                Outcome::Skipped,
+                format!("the target has a library of that name, which stays: {reason}"),
+            ),
+        })
+    }
+
+    /// True when the personality's program has a version, and a higher one than the target's.
+    fn has_newer_version(&self, going: &Going<'_>, there: &WinPath, tag: &str) -> bool {
+        let numbers = |text: &str| -> Vec<u64> {
+            text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+        };
+        let version = |bytes: &[u8]| version_string(bytes, tag).map(|text| numbers(&text));
+        let ours = self.target.read(there, LARGEST_PROGRAM).ok().and_then(|bytes| version(&bytes));
+        let theirs =
+            self.whole(going.source, going.item, LARGEST_PROGRAM).ok().and_then(|bytes| version(&bytes));
+        theirs.is_some_and(|theirs| ours.is_none_or(|ours| theirs > ours))
+    }
+}
+
+const NO_NUMBER: &str = "its name is taken, and so are all those with a number";

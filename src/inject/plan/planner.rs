@@ -1,0 +1,502 @@
+//! [`Planner`]: the plan in the making. Which folders there are and will be, and what goes into them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{
+    FileStep, FolderStep, ITEM_OVERHEAD, Loss, Merge, NewName, Options, Plan, There,
+    conflict::{Collision, Decision, Leave},
+    fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
+};
+use crate::{
+    gather::{FileItem, Restore},
+    inject::{
+        Feature, Found, InjectError, Placed, Placement, Target,
+        placement::Destination,
+        settle::links::{self, Kind, Moving},
+    },
+    nt::{NtString, WinPath},
+    record::{Outcome, Record},
+    rules::Effects,
+};
+
+/// Space is given out in clusters of this size on nearly all volumes.
+const CLUSTER: u64 = 4096;
+/// Set in tags of reparse points that stand for another place (`IsReparseTagNameSurrogate`).
+const NAME_SURROGATE: u32 = 0x2000_0000;
+/// What a new Windows puts into the root of a volume by itself; a target that holds only these is empty.
+const ALWAYS_THERE: [&str; 3] = ["System Volume Information", "$RECYCLE.BIN", "lost+found"];
+/// Most bytes of rewritten links kept until they are written. A person has some hundred links of some kilobytes.
+const MOST_REWRITTEN: usize = 64 << 20;
+
+pub(super) struct Planner<'a> {
+    placed: &'a [Placed<'a>],
+    pub(super) target: &'a dyn Target,
+    pub(super) record: &'a Record,
+    pub(super) plan: Plan,
+    losses: BTreeMap<Feature, Loss>,
+    /// What happens where no rule speaks.
+    pub(super) merge: Merge,
+    /// Steps of folders by the upper-case form of the path they were to have.
+    folders: HashMap<WinPath, usize>,
+    /// Folders that a source does not get.
+    refused: HashSet<(usize, WinPath)>,
+    /// What lies in folders of the target, by upper-case name; by upper-case path.
+    pub(super) listings: HashMap<WinPath, HashMap<NtString, Found>>,
+    /// Upper-case paths that something of the plan has.
+    pub(super) taken: HashSet<WinPath>,
+    /// What rules want out of the way, by upper-case path, as long as nothing of the personality is the same.
+    pub(super) removals: BTreeMap<WinPath, WinPath>,
+    /// Shell links that are only written if their target is there in the end.
+    conditional: Vec<(usize, usize, Box<FileItem>)>,
+    /// Bytes of rewritten links so far.
+    rewritten: usize,
+}
+
+/// A file on its way to a place.
+pub(super) struct Going<'i> {
+    pub(super) source: usize,
+    pub(super) item: &'i FileItem,
+    pub(super) collision: Collision,
+    /// Its contents where they are rewritten.
+    pub(super) contents: Option<Box<[u8]>>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        placed: &'a [Placed<'a>],
+        target: &'a dyn Target,
+        options: &Options,
+        record: &'a Record,
+    ) -> Result<Self, InjectError> {
+        let mut planner = Self {
+            placed,
+            target,
+            record,
+            plan: Plan::default(),
+            losses: BTreeMap::new(),
+            merge: options.merge,
+            folders: HashMap::new(),
+            refused: HashSet::new(),
+            listings: HashMap::new(),
+            taken: HashSet::new(),
+            removals: BTreeMap::new(),
+            conditional: Vec::new(),
+            rewritten: 0,
+        };
+        planner.enter(WinPath::root())?;
+        if options.merge == Merge::Refuse {
+            if placed.iter().any(|placed| placed.placement.settlement.is_some()) {
+                planner.merge = Merge::Rename;
+            } else if let Some(name) = planner.stranger() {
+                return Err(InjectError::NotEmpty {
+                    root: target.root().into(),
+                    example: name.to_string_lossy(),
+                });
+            }
+        }
+        Ok(planner)
+    }
+
+    /// Something in the root that a new volume does not have.
+    fn stranger(&self) -> Option<&NtString> {
+        let listing = self.listings.values().next();
+        listing
+            .into_iter()
+            .flatten()
+            .map(|(_, found)| &found.name)
+            .find(|name| !ALWAYS_THERE.iter().any(|always| name.eq_ignore_case(&NtString::from(*always))))
+    }
+
+    pub(super) fn placed(&self) -> &'a [Placed<'a>] {
+        self.placed
+    }
+
+    pub(super) fn placement(&self, source: usize) -> Option<&'a Placement> {
+        self.placed.get(source).map(|placed| &placed.placement)
+    }
+
+    pub(super) fn is_settled(&self, source: usize) -> bool {
+        self.placement(source).is_some_and(|placement| placement.settlement.is_some())
+    }
+
+    /// Says whether a source may write at a path of the target.
+    pub(super) fn check(&self, source: usize, path: &WinPath, is_folder: bool) -> Result<(), String> {
+        let result = self.placement(source).map_or(Ok(()), |placement| placement.check(path, is_folder));
+        result.map_err(|trespass| trespass.to_string())
+    }
+
+    /// Plans to use a folder of the target.
+    pub(super) fn enter(&mut self, path: WinPath) -> Result<usize, InjectError> {
+        let listing = self.target.list(&path).map_err(|error| InjectError::target(self.target, error))?;
+        let listing = listing.into_iter().map(|found| (found.name.to_upper(), found)).collect();
+        self.listings.insert(path.to_upper(), listing);
+        Ok(self.add_folder(path, There::Folder))
+    }
+
+    fn add_folder(&mut self, path: WinPath, there: There) -> usize {
+        let key = path.to_upper();
+        self.taken.insert(key.clone());
+        self.removals.remove(&key);
+        self.plan.folders.push(FolderStep { path, there, item: None, leave: Leave::default() });
+        let at = self.plan.folders.len().saturating_sub(1);
+        self.folders.entry(key).or_insert(at);
+        at
+    }
+
+    /// The step of the folder that was to be at `wanted`, planned on the way if need be; an error when it is not
+    /// written.
+    fn folder(&mut self, source: usize, wanted: &WinPath) -> Result<Result<usize, String>, InjectError> {
+        const REFUSED: &str = "its folder is not written";
+        let mut at = WinPath::root();
+        let mut step = 0;
+        if self.refused.is_empty()
+            && let Some(known) = self.folders.get(&wanted.to_upper())
+        {
+            return Ok(Ok(*known));
+        }
+        for name in wanted.names() {
+            at = at.join(&name);
+            let key = at.to_upper();
+            if self.refused.contains(&(source, key.clone())) {
+                return Ok(Err(REFUSED.into()));
+            }
+            step = match self.folders.get(&key) {
+                Some(step) => *step,
+                None => {
+                    let parent =
+                        self.plan.folders.get(step).map(|step| step.path.clone()).unwrap_or_default();
+                    match self.decide_folder(source, &parent, &name) {
+                        Ok((path, There::Folder)) => {
+                            let step = self.enter(path)?;
+                            self.folders.insert(key, step);
+                            step
+                        }
+                        Ok((path, there)) => {
+                            let step = self.add_folder(path, there);
+                            self.folders.insert(key, step);
+                            step
+                        }
+                        Err(reason) => {
+                            self.refused.insert((source, key));
+                            return Ok(Err(reason));
+                        }
+                    }
+                }
+            };
+        }
+        Ok(Ok(step))
+    }
+
+    pub(super) fn found(&self, parent: &WinPath, name: &NtString) -> Option<&Found> {
+        self.listings.get(&parent.to_upper())?.get(&name.to_upper())
+    }
+
+    pub(super) fn folder_item(
+        &mut self,
+        source: usize,
+        number: usize,
+        mut item: Box<FileItem>,
+    ) -> Result<(), InjectError> {
+        let Some(placement) = self.placement(source) else { return Ok(()) };
+        let effects = placement.effects(&item.path(), true);
+        let destinations = placement.destinations(&item.path(), &effects, true);
+        if item.reparse.as_ref().is_some_and(|reparse| reparse.tag & NAME_SURROGATE != 0) {
+            // What it stands for is elsewhere: nothing may be written below it.
+            let keys = destinations.iter().map(|destination| (source, destination.path.to_upper()));
+            self.refused.extend(keys.collect::<Vec<_>>());
+            return self.file_item(source, number, item);
+        }
+        if item.restore == Some(Restore::Never) {
+            self.record.note(Outcome::LeftOut, item.path().to_string(), NEVER);
+            return Ok(());
+        }
+        drop_bad_short_names(&mut item, self.record);
+        for Destination { path, regret } in destinations {
+            if let Some(reason) = regret {
+                self.record.note(Outcome::Partial, item.path().to_string(), reason);
+            }
+            match self.folder(source, &path)? {
+                Err(reason) => self.record.note(Outcome::Failed, item.path().to_string(), reason),
+                Ok(at) => self.give_metadata(at, source, &item, &effects),
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder that is made gets what the personality says of it; one of a Windows that is there keeps its own.
+    fn give_metadata(&mut self, at: usize, source: usize, item: &FileItem, effects: &Effects<'_>) {
+        let replaces = !matches!(self.merge, Merge::Keep | Merge::Rename) && !self.is_settled(source);
+        let Some(step) = self.plan.folders.get_mut(at).filter(|step| step.item.is_none()) else { return };
+        if step.there != There::Folder || (replaces && !step.path.is_root()) {
+            step.item = Some((source, Box::new(item.clone())));
+            step.leave = Leave::of(effects);
+            self.require(item, 1, None);
+        }
+    }
+
+    pub(super) fn file_item(
+        &mut self,
+        source: usize,
+        number: usize,
+        mut item: Box<FileItem>,
+    ) -> Result<(), InjectError> {
+        let Some(placement) = self.placement(source) else { return Ok(()) };
+        if item.names.iter().all(|name| placement.is_own_hive(&name.path)) {
+            return Ok(());
+        }
+        if let Some((outcome, reason)) = unfit(&item, self.target.support()) {
+            self.record.note(outcome, item.path().to_string(), reason);
+            return Ok(());
+        }
+        match item.restore {
+            Some(Restore::Never) => {
+                self.record.note(Outcome::LeftOut, item.path().to_string(), NEVER);
+                return Ok(());
+            }
+            Some(Restore::IfTargetExists) if self.is_settled(source) => {
+                self.conditional.push((source, number, item));
+                return Ok(());
+            }
+            _ => {}
+        }
+        drop_bad_short_names(&mut item, self.record);
+        self.file(source, number, &item)
+    }
+
+    /// Plans a file: one step for its first places, which are hard links where it has several names, and one for each
+    /// other place a rule moves it to.
+    fn file(&mut self, source: usize, number: usize, item: &FileItem) -> Result<(), InjectError> {
+        let Some(placement) = self.placement(source) else { return Ok(()) };
+        let effects = placement.effects(&item.path(), item.directory);
+        let mut rounds: Vec<Vec<(usize, WinPath)>> = Vec::new();
+        for (at, name) in item.names.iter().enumerate() {
+            let effects = placement.effects(&name.path, item.directory);
+            for (round, destination) in
+                placement.destinations(&name.path, &effects, false).into_iter().enumerate()
+            {
+                if let Some(reason) = destination.regret {
+                    self.record.note(Outcome::Partial, name.path.to_string(), reason);
+                }
+                if rounds.len() <= round {
+                    rounds.push(Vec::new());
+                }
+                if let Some(round) = rounds.get_mut(round) {
+                    round.push((at, destination.path));
+                }
+            }
+        }
+        for round in rounds {
+            self.file_step(source, number, item, &effects, round)?;
+        }
+        Ok(())
+    }
+
+    fn file_step(
+        &mut self,
+        source: usize,
+        number: usize,
+        item: &FileItem,
+        effects: &Effects<'_>,
+        wanted: Vec<(usize, WinPath)>,
+    ) -> Result<(), InjectError> {
+        let Some((_, first)) = wanted.first() else { return Ok(()) };
+        let contents = self.rewritten(source, item, first);
+        let collision = Collision::of(effects, self.merge, self.record, item);
+        let mut going = Going { source, item, collision, contents };
+        let mut new_names = Vec::new();
+        for (at, wanted) in wanted {
+            let Some(name) = item.names.get(at) else { continue };
+            match self.new_name(&mut going, &name.path, &wanted)? {
+                Decision::Write(path, there) => {
+                    let key = path.to_upper();
+                    let there = if self.removals.remove(&key).is_some() { There::SetAside } else { there };
+                    self.taken.insert(key);
+                    let kept_name = path.file_name() == name.path.file_name();
+                    let short = name.short.clone().filter(|_| kept_name);
+                    new_names.push(NewName { path, short, there });
+                }
+                Decision::Present(path) => {
+                    let key = path.to_upper();
+                    self.removals.remove(&key);
+                    self.taken.insert(key);
+                    self.plan.present = self.plan.present.saturating_add(1);
+                }
+                Decision::Not(outcome, reason) => self.record.note(outcome, name.path.to_string(), reason),
+            }
+        }
+        if new_names.is_empty() {
+            return Ok(());
+        }
+        new_names.sort_by_key(|name| name.short.is_none());
+        let contents = going.contents;
+        self.require(item, new_names.len(), contents.as_deref());
+        let leave = Leave::of(effects);
+        self.plan.files.push(FileStep { source, item: number, names: new_names, leave, contents });
+        Ok(())
+    }
+
+    /// The bytes of a link whose target is elsewhere in the new Windows.
+    fn rewritten(&mut self, source: usize, item: &FileItem, new: &WinPath) -> Option<Box<[u8]>> {
+        let placement = self.placement(source)?;
+        let settlement = placement.settlement.as_ref()?;
+        let old = item.path();
+        let kind = Kind::of(&old).filter(|_| !item.directory)?;
+        let moving = Moving { mapping: &placement.mapping, settlement, old: &old, new };
+        let rewritten =
+            self.contents(source, item).and_then(|bytes| moving.rewrite(kind, &bytes)).and_then(|new| {
+                let total = self.rewritten.saturating_add(new.as_ref().map_or(0, Vec::len));
+                match total > MOST_REWRITTEN {
+                    true => Err("there are too many links with other paths".to_owned()),
+                    false => Ok((new, total)),
+                }
+            });
+        match rewritten {
+            Ok((new, total)) => {
+                self.rewritten = total;
+                new.map(Into::into)
+            }
+            Err(reason) => {
+                let reason = format!("it is written with the old paths in it: {reason}");
+                self.record.note(Outcome::Partial, old.to_string(), reason);
+                None
+            }
+        }
+    }
+
+    /// The bytes of a small file of a personality.
+    pub(super) fn contents(&self, source: usize, item: &FileItem) -> Result<Vec<u8>, String> {
+        self.whole(source, item, links::LARGEST)
+    }
+
+    /// The bytes of a file of a personality that has at most `limit` of them.
+    pub(super) fn whole(&self, source: usize, item: &FileItem, limit: u64) -> Result<Vec<u8>, String> {
+        let main = item.streams.iter().find(|stream| stream.name.is_empty());
+        let content = main.filter(|main| main.ranges.is_none()).and_then(|main| main.content.as_ref());
+        let content = content.ok_or("its contents are not whole")?;
+        if content.size > limit {
+            return Err(format!("it has {} bytes, more than such a file has", content.size));
+        }
+        let placed = self.placed.get(source).ok_or("its personality is gone")?;
+        let mut bytes = Vec::new();
+        let reader = placed.source.content(content).map_err(|error| error.to_string())?;
+        std::io::Read::read_to_end(
+            &mut std::io::Read::take(reader, content.size.saturating_add(1)),
+            &mut bytes,
+        )
+        .map_err(|error| error.to_string())?;
+        match bytes.len() as u64 == content.size && crate::gather::Hash::of(&bytes) == content.hash {
+            true => Ok(bytes),
+            false => Err("its contents in the datastore are damaged".to_owned()),
+        }
+    }
+
+    fn new_name(
+        &mut self,
+        going: &mut Going<'_>,
+        old: &WinPath,
+        wanted: &WinPath,
+    ) -> Result<Decision, InjectError> {
+        let (Some(parent), Some(name)) = (wanted.parent(), wanted.file_name()) else {
+            let reason = "the root of a volume cannot be a file";
+            return Ok(Decision::Not(Outcome::Failed, reason.into()));
+        };
+        let parent = match self.folder(going.source, &parent)? {
+            Ok(at) => self.plan.folders.get(at).map(|step| step.path.clone()).unwrap_or_default(),
+            Err(reason) => return Ok(Decision::Not(Outcome::Failed, reason)),
+        };
+        let decision = self.decide_file(going, &parent, &name)?;
+        if let Decision::Write(path, _) = &decision
+            && path.file_name().is_some_and(|new| !new.eq_ignore_case(&name))
+        {
+            let reason = format!("its name is taken: it is written as {path}");
+            self.record.note(Outcome::Partial, old.to_string(), reason);
+        }
+        Ok(decision)
+    }
+
+    /// Counts what an item needs: features and space.
+    fn require(&mut self, item: &FileItem, name_count: usize, rewritten: Option<&[u8]>) {
+        let support = self.target.support();
+        for feature in lost(item, name_count, support) {
+            let loss = Loss { feature, items: 0, example: item.path() };
+            let loss = self.losses.entry(feature).or_insert(loss);
+            loss.items = loss.items.saturating_add(1);
+        }
+        for stream in item.streams.iter().filter(|stream| !is_written(stream, support)) {
+            if support.features.contains(&Feature::Streams) {
+                let reason =
+                    format!("its stream {:?} cannot be written: {}", stream.name, why_not(stream, support));
+                self.record.note(Outcome::Partial, item.path().to_string(), reason);
+            }
+        }
+        let written = item.streams.iter().filter(|stream| is_written(stream, support));
+        let copies = if support.features.contains(&Feature::HardLinks) { 1 } else { name_count as u64 };
+        for stream in written {
+            let content = stream.content.as_ref().map_or(0, |content| content.size);
+            let (content, len) = match rewritten.filter(|_| stream.name.is_empty()) {
+                Some(bytes) => (bytes.len() as u64, bytes.len() as u64),
+                None if stream.sparse && support.features.contains(&Feature::Sparse) => (content, content),
+                None => (content, stream.size),
+            };
+            self.plan.bytes = self.plan.bytes.saturating_add(content);
+            // A compressed stream takes less, but how much is only known afterwards.
+            let clusters = len.div_ceil(CLUSTER).saturating_mul(CLUSTER);
+            self.plan.needed = self.plan.needed.saturating_add(clusters.saturating_mul(copies));
+        }
+        self.plan.needed = self.plan.needed.saturating_add(ITEM_OVERHEAD.saturating_mul(name_count as u64));
+    }
+
+    /// Plans the links whose targets are there, now that it is known what will be.
+    fn conditional_links(&mut self) -> Result<(), InjectError> {
+        for (source, number, mut item) in std::mem::take(&mut self.conditional) {
+            match self.missing_target(source, &item) {
+                Some(target) => {
+                    let reason = format!("it leads to {target}, which the new Windows does not have");
+                    self.record.note(Outcome::LeftOut, item.path().to_string(), reason);
+                }
+                None => {
+                    drop_bad_short_names(&mut item, self.record);
+                    self.file(source, number, &item)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The place a shell link leads to when nothing is or will be there. One that leads to another drive, a server or no
+    /// file may well lead somewhere.
+    fn missing_target(&self, source: usize, item: &FileItem) -> Option<WinPath> {
+        let placement = self.placement(source)?;
+        let settlement = placement.settlement.as_ref()?;
+        let old = item.path();
+        Kind::of(&old).filter(|kind| *kind == Kind::ShellLink)?;
+        let bytes = self.contents(source, item).ok()?;
+        let moving = Moving { mapping: &placement.mapping, settlement, old: &old, new: &old };
+        let rewritten = moving.rewrite(Kind::ShellLink, &bytes).ok()?;
+        let target = links::target_on_volume(rewritten.as_deref().unwrap_or(&bytes), settlement)?;
+        let is_planned = self.taken.contains(&target.to_upper());
+        let is_there = || crate::inject::TargetTree(self.target).find(&target).is_some();
+        (!is_planned && !is_there()).then_some(target)
+    }
+
+    pub(super) fn finish(mut self) -> Result<Plan, InjectError> {
+        self.conditional_links()?;
+        self.plan.removals = std::mem::take(&mut self.removals).into_values().collect();
+        self.plan.files.sort_by_key(|step| (step.source, step.item));
+        let root = self.target.root();
+        self.plan.check_space(self.target)?;
+        self.plan.losses = self.losses.into_values().collect();
+        for loss in &self.plan.losses {
+            // The time of the record's last change shows nowhere in Windows and no program relies on it: it is told
+            // with the plan, but does not make an inject incomplete.
+            if loss.feature != Feature::ChangeTime {
+                let reason =
+                    format!("the target cannot hold {}: {} items lose theirs", loss.feature, loss.items);
+                self.record.note(Outcome::Partial, root.display().to_string(), reason);
+            }
+        }
+        Ok(self.plan)
+    }
+}
+
+const NEVER: &str = "a rule says that it is kept in the personality and not put back";

@@ -1,0 +1,252 @@
+//! What only the running Windows can do, written down for its first start.
+//!
+//! The SAM is not edited offline, so memberships of local groups wait; so does what the rules want done by the new Windows.
+//! One file says it all, in a folder that only the system and administrators may write. A service of our own, a key in the
+//! applied `SYSTEM` hive, starts this program on it once; a task sequence may do the same with `coldstate first-start`.
+//!
+//! Not yet verified on Windows: that the service runs.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, made::Made};
+use crate::{
+    gather::{Hash, User},
+    hive::{Hive, HiveError, ValueType},
+    inject::target::{Metadata, Target, TargetTree},
+    nt::{Ace, NtString, SecurityDescriptor, Sid, WinPath},
+    rules::Deferred,
+    windows::{Installation, Tree},
+};
+
+/// Number of the queue's form; another number is not read.
+const FORMAT: u32 = 1;
+/// Most things in one queue.
+const MOST_JOBS: usize = 100_000;
+/// Largest queue that is read.
+pub const MAX_QUEUE: u64 = 64 << 20;
+/// Name of the service's key.
+pub const SERVICE: &str = "ColdstateFirstStart";
+/// Where queues lie, below the folder of the programs' data.
+const FOLDER: [&str; 2] = ["coldstate", "first-start"];
+/// `OBJECT_INHERIT_ACE`, `CONTAINER_INHERIT_ACE`, `SE_DACL_PROTECTED`, `FILE_ALL_ACCESS`.
+const INHERIT: u8 = 0x03;
+const INHERITED: u8 = 0x10;
+const PROTECTED: u16 = 0x1000;
+const FILE_ALL: u32 = 0x001F_01FF;
+
+/// One thing that waits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "job")]
+pub enum Job {
+    /// An account becomes a member of a local group.
+    JoinGroup {
+        /// Whom it is about.
+        user: Sid,
+        /// His name, for the report.
+        name: String,
+        /// The group as the old Windows called it.
+        group: String,
+        /// Its SID, for a group that every Windows has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group_sid: Option<Sid>,
+    },
+    /// An account has another SID than the one its master keys were made for.
+    MasterKeys {
+        /// Whom it is about.
+        user: Sid,
+        /// His name.
+        name: String,
+        /// The SID he had.
+        old: Sid,
+    },
+    /// Something that a rule file wants done by the new Windows.
+    ByRule {
+        /// For whom; none for the machine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<Sid>,
+        /// `pre-scan` to `post-apply`.
+        when: String,
+        /// The call or the command line.
+        what: String,
+        /// Where it stands.
+        place: String,
+    },
+}
+
+impl std::fmt::Display for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::JoinGroup { name, group, .. } => write!(f, "{name} becomes a member of {group}"),
+            Self::MasterKeys { name, old, .. } => write!(f, "master keys of {name}, made for {old}"),
+            Self::ByRule { what, place, .. } => write!(f, "{what} ({place})"),
+        }
+    }
+}
+
+/// Everything that waits for the first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    format: u32,
+    /// Without repetitions, groups first.
+    pub jobs: BTreeSet<Job>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { format: FORMAT, jobs: BTreeSet::new() }
+    }
+}
+
+impl Queue {
+    /// Reads a queue.
+    ///
+    /// # Errors
+    /// A sentence, when it is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let queue: Self =
+            serde_json::from_slice(bytes).map_err(|error| format!("It is not a queue: {error}."))?;
+        if queue.format != FORMAT || queue.jobs.len() > MOST_JOBS {
+            return Err(format!(
+                "It is a queue of form {} with {} jobs; this program reads form {FORMAT} with at most {MOST_JOBS}.",
+                queue.format,
+                queue.jobs.len()
+            ));
+        }
+        Ok(queue)
+    }
+
+    /// Adds what the new account of a personality waits for.
+    pub(super) fn add_user(&mut self, old: &User, account: &Account, new: &Installation) {
+        for group in &old.groups {
+            let group_sid = old.built_in_groups.get(group).filter(|sid| sid.is_built_in_group());
+            let there = new.groups.iter().find(|there| match group_sid {
+                Some(sid) => there.sid == *sid,
+                None => there.name.eq_ignore_ascii_case(group),
+            });
+            if !there.is_some_and(|there| there.members.contains(&account.sid)) {
+                self.jobs.insert(Job::JoinGroup {
+                    user: account.sid.clone(),
+                    name: account.name.clone(),
+                    group: group.clone(),
+                    group_sid: group_sid.cloned(),
+                });
+            }
+        }
+        let old_sid = old.sid.as_ref();
+        if let Some(old) = old_sid.filter(|old| **old != account.sid) {
+            let (user, name) = (account.sid.clone(), account.name.clone());
+            self.jobs.insert(Job::MasterKeys { user, name, old: old.clone() });
+        }
+    }
+
+    /// Adds what the rules of a personality wait for.
+    pub(super) fn add_deferred(&mut self, user: Option<&Sid>, deferred: &Deferred) {
+        self.jobs.insert(Job::ByRule {
+            user: user.cloned(),
+            when: deferred.when.clone(),
+            what: deferred.what.clone(),
+            place: deferred.place.to_string(),
+        });
+    }
+}
+
+/// The folder of the queues, from the variables of the new Windows.
+fn folder(new: &Installation) -> Option<WinPath> {
+    let data = new.translate(new.variables.get("ProgramData")?)?;
+    Some(FOLDER.iter().fold(data, |path, name| path.join(&NtString::from(*name))))
+}
+
+/// Puts the queue, and the program that works on it, into the target.
+///
+/// `tool` is the program's exe for the new Windows; without it a task sequence has to start one. Gives the command of the
+/// service, where there is one to start.
+///
+/// # Errors
+/// A sentence, when somebody else may have made the folder: the system would run what he put there.
+pub(super) fn place(
+    queue: &Queue,
+    tool: Option<Vec<u8>>,
+    new: &Installation,
+    target: &dyn Target,
+    made: &mut Made<'_>,
+) -> Result<Option<String>, String> {
+    let tree = TargetTree(target);
+    let folder = folder(new).ok_or("The new Windows does not say where its ProgramData is.")?;
+    let private = |flags: u8, control| {
+        let sids = [system(), administrators()];
+        let grant = |sid| Ace { ace_type: 0, flags, mask: FILE_ALL, sid };
+        let dacl: Vec<Ace> = sids.into_iter().map(grant).collect();
+        let security = SecurityDescriptor::build(control, &administrators(), &dacl).ok();
+        Metadata { security, attributes: Some(0), ..Metadata::default() }
+    };
+    for folder in [folder.parent().unwrap_or_default(), folder.clone()] {
+        if !tree.exists(&folder) {
+            made.folder(&folder, private(INHERIT, PROTECTED));
+        } else if let Some(security) = tree.security(&folder)
+            && !is_private(&security)
+        {
+            return Err(format!(
+                "The folder {folder} is there and others than the system and administrators may write to it; remove it and run again."
+            ));
+        }
+    }
+    let mut bytes = serde_json::to_vec_pretty(queue).map_err(|error| error.to_string())?;
+    bytes.push(b'\n');
+    let named = |stem: &str, bytes: &[u8], extension: &str| {
+        let hash = Hash::of(bytes).to_string();
+        folder.join(&NtString::from(&*format!("{stem}-{}.{extension}", hash.get(..12).unwrap_or_default())))
+    };
+    let mut put = |path: WinPath, bytes: Vec<u8>| {
+        // Its name has its hash: what is there is the same.
+        if !tree.exists(&path) {
+            made.file(&path, private(INHERITED, 0), bytes);
+        }
+        new.drives.old_path(&path)
+    };
+    put(named("queue", &bytes, "json"), bytes);
+    let tool = tool.map(|tool| put(named("coldstate", &tool, "exe"), tool));
+    Ok(tool
+        .map(|tool| format!("\"{tool}\" first-start --service --queue \"{}\"", new.drives.old_path(&folder))))
+}
+
+/// True when nobody but the system and administrators may write.
+fn is_private(security: &SecurityDescriptor) -> bool {
+    let trusted = [system(), administrators()];
+    let is_trusted = |sid: &Sid| trusted.contains(sid);
+    security.owner().is_some_and(|owner| is_trusted(&owner))
+        && security
+            .dacl()
+            .is_some_and(|dacl| dacl.iter().all(|ace| ace.ace_type == 1 || is_trusted(&ace.sid)))
+}
+
+/// Writes the key of the service, as `CreateService` would: an own process (0x10), started with Windows (2), whose failure
+/// is noted in the event log (1).
+///
+/// # Errors
+/// When the hive cannot be edited.
+pub(super) fn register(hive: &mut Hive, control_set: &str, command: &str) -> Result<(), HiveError> {
+    let key = hive.create_key(format!(r"{control_set}\Services\{SERVICE}").as_str())?;
+    let text = |text: &str| text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (name, number) in [("Type", 0x10_u32), ("Start", 2), ("ErrorControl", 1)] {
+        hive.set_value(key, name, ValueType::Dword, &number.to_le_bytes())?;
+    }
+    hive.set_value(key, "ImagePath", ValueType::ExpandSz, &text(command))?;
+    for (name, value) in [
+        ("ObjectName", "LocalSystem"),
+        ("DisplayName", "coldstate first start"),
+        ("Description", "Finishes the injection of personalities once, then removes itself."),
+    ] {
+        hive.set_value(key, name, ValueType::Sz, &text(value))?;
+    }
+    Ok(())
+}
+
+fn system() -> Sid {
+    Sid::of_authority(5).with_rid(18)
+}
+
+fn administrators() -> Sid {
+    Sid::of_authority(5).with_rid(32).with_rid(544)
+}

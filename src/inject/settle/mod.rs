@@ -1,0 +1,319 @@
+//! Settling personalities in a Windows: whose each becomes, where its things go, what becomes of its registry, and what
+//! waits for the first start.
+//!
+//! [`settle()`] reads the new Windows and decides; it writes nothing. What it gives is planned and carried out like any
+//! inject: personalities with their placement, files made for new profiles, hives edited in memory.
+
+mod accounts;
+mod first_start;
+mod hives;
+pub(super) mod links;
+pub(super) mod moves;
+mod shell_link;
+mod made;
+mod profile;
+mod territory;
+mod unattend;
+mod values;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use accounts::Accounts;
+pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
+pub use hives::{HiveStep, Hives};
+use made::Made;
+use profile::NewProfile;
+pub(super) use territory::is_hive_of;
+pub use territory::{Territory, Trespass};
+pub use values::Texts;
+
+use super::{
+    FolderLayout, InjectError, Mapping, Placed, Placement, Source,
+    target::{Target, TargetTree},
+};
+use crate::{
+    gather::{Header, Item},
+    nt::{NtString, Sid, WinPath},
+    record::{Outcome, Record},
+    rules::Deferred,
+    windows::{self, Environment, Installation, Profile, Tree},
+};
+
+/// A personality to be settled.
+#[derive(Clone, Copy)]
+pub struct OldPersonality<'a> {
+    /// What it says about itself.
+    pub header: &'a Header,
+    /// Its items.
+    pub source: &'a dyn Source,
+}
+
+/// What the administrator wishes.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Who becomes whom.
+    pub accounts: AccountRules,
+    /// The program's exe for the new Windows, which finishes there what cannot be done now.
+    pub tool: Option<Vec<u8>>,
+}
+
+/// What becomes of one personality.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settler {
+    /// Who it was: `OLDPC\anna`; `(system)` for the machine's part.
+    pub old: String,
+    /// The account it becomes; none for the machine's part, and where it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// Where the account's profile is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+    /// Old folders, and the new ones in their place where those differ.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub folders: BTreeMap<WinPath, WinPath>,
+    /// Why it is not injected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// Everything that was decided.
+pub struct Settled<'a> {
+    /// The Windows it is for.
+    pub windows: Installation,
+    /// What becomes of each personality, in their order.
+    pub settlers: Vec<Settler>,
+    /// What waits for the first start.
+    pub queue: Queue,
+    /// The command that the new Windows starts once; none where nothing waits or no program was given.
+    pub service: Option<String>,
+    /// The hives that were edited or made, for [`super::Plan::add_hives`].
+    pub hives: Vec<HiveStep>,
+    /// Where the things of each personality go, for [`Settled::placed`]; none where it is refused.
+    pub placements: Vec<Option<Placement>>,
+    made: Made<'a>,
+}
+
+impl Settled<'_> {
+    /// What is planned: the files of new profiles first, then the personalities that go somewhere.
+    pub fn placed<'s>(
+        &'s self,
+        old: &[OldPersonality<'s>],
+        placements: Vec<Option<Placement>>,
+    ) -> Vec<Placed<'s>> {
+        let made = (!self.made.is_empty()).then(|| Placed::as_it_is(&self.made));
+        let settled = old
+            .iter()
+            .zip(placements)
+            .filter_map(|(old, placement)| Some(Placed { source: old.source, placement: placement? }));
+        made.into_iter().chain(settled).collect()
+    }
+}
+
+/// The folder of the Windows on a target; none where there is no Windows.
+pub fn windows_folder(target: &dyn Target) -> Option<WinPath> {
+    let tree = TargetTree(target);
+    let is_windows = |folder: &WinPath| {
+        let config = folder.join_path(&r"System32\config".into());
+        ["SOFTWARE", "SYSTEM"].iter().all(|hive| tree.exists(&config.join(&NtString::from(*hive))))
+    };
+    let usual = WinPath::from("Windows");
+    let others = tree.list(&WinPath::root()).into_iter().filter(|entry| entry.is_folder);
+    let others = others.map(|entry| WinPath::root().join(&entry.name));
+    [usual].into_iter().chain(others).find(is_windows).map(|folder| tree.spelled(&folder))
+}
+
+/// Decides what becomes of personalities in the Windows of a target. Who cannot be settled is noted in the record.
+///
+/// # Errors
+/// When a rule of the administrator matches nobody, a personality cannot be read, or the registry of the target must not
+/// be edited.
+pub fn settle<'a>(
+    target: &'a dyn Target,
+    windows_dir: WinPath,
+    old: &[OldPersonality<'_>],
+    wishes: Wishes,
+    record: &Record,
+) -> Result<Settled<'a>, InjectError> {
+    let tree = TargetTree(target);
+    let windows = windows::installation(&tree, windows_dir);
+    let olds: Vec<Old<'_>> = old.iter().filter_map(|one| Old::of(one.header)).collect();
+    let unmatched = wishes.accounts.unmatched(&olds).join(", ");
+    if !unmatched.is_empty() {
+        return Err(InjectError::Unmatched(unmatched));
+    }
+    let mut settlers = decide(&windows, &tree, old, &wishes.accounts);
+    let mut hives = Hives::new(target);
+    let mut made = Made::new(target);
+    make_profiles(&windows, target, &mut settlers, &mut made, &mut hives, record);
+    let sids = new_sids(old, &settlers);
+    let mut queue = Queue::default();
+    let mut placements = Vec::new();
+    for (one, settler) in old.iter().zip(&mut settlers) {
+        if let Some(Refusal { reason, next }) = &settler.refusal {
+            record.note(Outcome::Failed, &*settler.old, format!("{reason} {next}"));
+            placements.push(None);
+            continue;
+        }
+        let mapping = place(&windows, &tree, one.header, settler, &sids);
+        settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
+        placements.push(Some(Placement { mapping, settlement: None }));
+        if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
+            queue.add_user(user, account, &windows);
+        }
+        let user = settler.account.as_ref().map(|account| &account.sid);
+        deferred(one.source)?.iter().for_each(|deferred| queue.add_deferred(user, deferred));
+    }
+    let service = wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record);
+    Ok(Settled { settlers, queue, service, hives: hives.finish()?, placements, made, windows })
+}
+
+/// Whom each becomes.
+fn decide(
+    windows: &Installation,
+    tree: &dyn Tree,
+    old: &[OldPersonality<'_>],
+    rules: &AccountRules,
+) -> Vec<Settler> {
+    let mut accounts = Accounts::new(windows, tree, rules);
+    let mut settler = |one: &OldPersonality<'_>| {
+        let mut settler = Settler {
+            old: "(system)".into(),
+            account: None,
+            home: None,
+            folders: BTreeMap::new(),
+            refusal: None,
+        };
+        let Some(old) = Old::of(one.header) else { return settler };
+        settler.old = old.name();
+        match accounts.decide(old) {
+            Ok((account, home)) => (settler.account, settler.home) = (Some(account), Some(home)),
+            Err(refusal) => settler.refusal = Some(refusal),
+        }
+        settler
+    };
+    old.iter().map(&mut settler).collect()
+}
+
+/// Makes the profiles that do not exist yet.
+fn make_profiles(
+    windows: &Installation,
+    target: &dyn Target,
+    settlers: &mut [Settler],
+    made: &mut Made<'_>,
+    hives: &mut Hives<'_>,
+    record: &Record,
+) {
+    for settler in settlers {
+        let (Some(account), Some(Home::New { folder, image_path })) = (&settler.account, &settler.home)
+        else {
+            continue;
+        };
+        let profile = NewProfile { target, windows, account, folder, image_path };
+        if let Err(error) = profile.make(made, hives, record) {
+            settler.refusal = Some(Refusal::new(
+                format!("No profile can be made for it: {error}."),
+                "Let the user log on once in the new Windows, then inject into the running one.",
+            ));
+        }
+    }
+}
+
+/// The new SID of each old user whose SID changes.
+fn new_sids(old: &[OldPersonality<'_>], settlers: &[Settler]) -> BTreeMap<Sid, Sid> {
+    let pairs = old.iter().zip(settlers).filter_map(|(one, settler)| {
+        let old = one.header.user.as_ref()?.sid.clone()?;
+        let new = settler.account.as_ref()?.sid.clone();
+        (old != new).then_some((old, new))
+    });
+    pairs.collect()
+}
+
+/// Where the things of a personality go.
+fn place(
+    windows: &Installation,
+    tree: &dyn Tree,
+    header: &Header,
+    settler: &Settler,
+    sids: &BTreeMap<Sid, Sid>,
+) -> Mapping {
+    let new_layout = FolderLayout {
+        drive: windows.drives.system(),
+        root: windows.drives.root().clone(),
+        variables: match profile(windows, tree, settler) {
+            Some(profile) => profile.variables,
+            None => windows.variables.clone(),
+        },
+        is_64_bit: windows.architecture.is_64_bit(),
+    };
+    Mapping::between(&old_layout(header), &new_layout, sids.clone())
+}
+
+/// The profile of the account, as it is or will be.
+fn profile(windows: &Installation, tree: &dyn Tree, settler: &Settler) -> Option<Profile> {
+    let Account { sid, name, domain, .. } = settler.account.as_ref()?;
+    match settler.home.as_ref()? {
+        Home::There { .. } => windows.profile(sid).cloned(),
+        Home::New { image_path, .. } => {
+            Some(windows.foresee_profile(tree, Some(sid.clone()), name, domain.as_deref(), image_path))
+        }
+    }
+}
+
+fn old_layout(header: &Header) -> FolderLayout {
+    let mut variables = Environment::default();
+    for (name, value) in &header.variables {
+        variables.set(name, value);
+    }
+    FolderLayout {
+        drive: header.computer.drive.chars().next().unwrap_or('C'),
+        root: header.computer.windows_dir.parent().unwrap_or_default(),
+        variables,
+        is_64_bit: header.computer.architecture.contains("64"),
+    }
+}
+
+/// What the rules of a personality want done by the new Windows.
+fn deferred(source: &dyn Source) -> Result<Vec<Deferred>, InjectError> {
+    let mut all = Vec::new();
+    let mut keep = |item| {
+        if let Item::Deferred(deferred) = item {
+            all.push(deferred);
+        }
+    };
+    source.items(&mut keep).map_err(InjectError::Source)?;
+    Ok(all)
+}
+
+/// Puts what waits into the target, and what starts it; gives the command of the service. What does not work is noted:
+/// the personalities are injected all the same.
+fn wait(
+    queue: &Queue,
+    tool: Option<Vec<u8>>,
+    windows: &Installation,
+    target: &dyn Target,
+    made: &mut Made<'_>,
+    hives: &mut Hives<'_>,
+    record: &Record,
+) -> Option<String> {
+    if queue.jobs.is_empty() {
+        return None;
+    }
+    let command = first_start::place(queue, tool, windows, target, made).and_then(|command| {
+        if let Some(command) = &command {
+            let hive = hives.edit(&windows.hives.system).map_err(|error| error.to_string())?;
+            first_start::register(hive, &windows.control_set_key(), command)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(command)
+    });
+    match command {
+        Ok(command) => command,
+        Err(reason) => {
+            record.note(Outcome::Failed, "first start", reason);
+            None
+        }
+    }
+}
