@@ -82,6 +82,10 @@ pub(super) enum Verb {
     Export(Export),
     /// Put personalities into a new Windows volume or a folder
     Inject(Inject),
+    /// Remove personalities from a datastore; `prune` then frees their space
+    Forget(Forget),
+    /// Remove old personalities, and what no personality needs; other computers may write meanwhile
+    Prune(Prune),
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -172,27 +176,59 @@ pub(super) struct Users {
     pub(super) used_within: Option<u32>,
 }
 
+/// The password of a datastore.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct PasswordFile {
+    /// The datastore is encrypted; its password is the first line of FILE
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+}
+
+/// What is to be taken.
 #[derive(Args, Debug)]
-pub(super) struct Extract {
+pub(super) struct Taking {
     /// Image file, disk, volume, or `auto`
     #[arg(long)]
     pub(super) source: String,
-    /// Folder of the datastore; made when it does not exist
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
-    pub(super) datastore: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
     #[command(flatten)]
     pub(super) users: Users,
     /// Rule file in USMT's migration XML (may be given several times); the built-in rules when none is given
     #[arg(long, value_name = "XML")]
     pub(super) rules: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Extract {
+    #[command(flatten)]
+    pub(super) taking: Taking,
+    /// Folder of the datastore; made when it does not exist, encrypted with --password-file
+    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    pub(super) datastore: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+    /// How hard to try to make the contents small
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(super) compression: Compression,
     /// Store under this computer name instead of the one the old Windows had
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
-    #[command(flatten)]
-    pub(super) place: Place,
     /// Show what would be taken, and take nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// How a datastore's contents are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    /// Not at all
+    None,
+    /// As fast as a disk is read
+    #[default]
+    Fast,
+    /// Smaller and slower
+    Best,
 }
 
 /// Which personalities of a datastore.
@@ -201,6 +237,8 @@ pub(super) struct Select {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
     /// Only personalities of this computer
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
@@ -226,6 +264,8 @@ pub(super) struct Inject {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
     pub(super) datastore: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
     /// The old PC, whose personalities are injected
     #[arg(long, value_name = "NAME", required_unless_present = "undo")]
     pub(super) computer: Option<String>,
@@ -273,6 +313,52 @@ pub(super) enum Merge {
     Rename,
     /// Keep the one written last
     Newest,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Forget {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+    /// Personalities of this computer
+    #[arg(long, value_name = "NAME")]
+    pub(super) computer: Option<String>,
+    /// Personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) user: Vec<String>,
+    /// The personality of this name, as `list --json` and `verify` say it; also one that is damaged
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["computer", "user"])]
+    pub(super) name: Vec<String>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Prune {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+    /// First remove personalities written more than DAYS ago
+    #[arg(long, value_name = "DAYS")]
+    pub(super) older_than: Option<u32>,
+    /// Keep the last N personalities of each user of each computer; without --older-than, remove all others
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) keep_last: Option<u32>,
+    /// Take a run that wrote nothing for HOURS for dead and remove its leftovers; should it live, it fails, and nothing
+    /// that was committed is lost
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub(super) dead_after: u32,
+    /// Allow for computers that see files on the share up to SECONDS late; 0 for a local disk that nobody shares
+    #[arg(long, value_name = "SECONDS", default_value_t = 12)]
+    pub(super) share_delay: u32,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args, Debug)]

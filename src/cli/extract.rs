@@ -18,19 +18,43 @@ use crate::{
     nt::{FileTime, WinPath},
     record::{Note, Outcome, Record},
     rules::{self, CompiledRules, Diagnostic, Facts, RuleSet},
-    store::{Datastore, StoreError},
+    store::{Compression, StoreError, Stored, Writer},
     windows::{Installation, Profile, ProfileMark, UserPattern, UserSelection},
 };
 
 /// One personality to be taken.
-struct Job<'a> {
-    profile: Option<&'a Profile>,
+pub(super) struct Job<'a> {
+    pub(super) profile: Option<&'a Profile>,
     facts: OldFacts<'a>,
     rules: CompiledRules,
-    plan: Plan,
+    pub(super) plan: Plan,
+}
+
+/// All that is to be taken, and where from.
+pub(super) struct Planned<'a> {
+    opened: &'a Opened,
+    pub(super) installation: &'a Installation,
+    rules: Vec<RuleFile>,
+    pub(super) jobs: Vec<Job<'a>>,
+    pub(super) record: Arc<Record>,
 }
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
+    plan(console, &args.taking, |planned| match args.dry_run {
+        true => {
+            console.json(&planned.jobs.iter().map(PlanReport::new).collect::<Vec<_>>());
+            Ok(console.notes(&planned.record))
+        }
+        false => extract(console, args, planned),
+    })
+}
+
+/// Plans what to take, and goes on with that.
+pub(super) fn plan<T>(
+    console: &Console,
+    args: &args::Taking,
+    then: impl FnOnce(&Planned<'_>) -> Result<T, UserError>,
+) -> Result<T, UserError> {
     refuse_no_users(&args.users)?;
     let rules = Rules::load(args)?;
     let (opened, installation) = source::windows(console, &args.source, &args.place)?;
@@ -46,17 +70,20 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
     let jobs = plan_jobs(old, &users, &rules.set);
     jobs.iter().for_each(|job| print_plan(console, job));
-    if args.dry_run {
-        console.json(&jobs.iter().map(PlanReport::new).collect::<Vec<_>>());
-        return Ok(console.notes(&record));
-    }
+    then(&Planned { opened: &opened, installation: &installation, rules: rules.files, jobs, record })
+}
+
+fn extract(console: &Console, args: &args::Extract, planned: &Planned<'_>) -> Result<Exit, UserError> {
+    let Planned { jobs, record, .. } = planned;
     let Some(folder) = &args.datastore else {
         return Err(UserError::new(Exit::BadArguments, "`extract` needs --datastore FOLDER."));
     };
-    let store = open_for_writing(folder)?;
-    let header = header(args, &opened, &installation, rules.files)?;
-    let taken = take(console, &jobs, &header, &store, folder, &record)?;
-    let exit = console.notes(&record);
+    let store = open_for_writing(folder, &args.password)?;
+    let header = header(args.computer.as_deref(), planned)?;
+    let failed = |error: StoreError| store_error(&error, folder);
+    let writer = store.writer_with(compression(args.compression)).map_err(failed)?;
+    let taken = take(console, jobs, &header, &writer, folder, record)?;
+    let exit = console.notes(record);
     console.line(format!(
         "{} personalities of {} are in {}: {} read",
         taken.len(),
@@ -67,6 +94,7 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     console.json(&Report {
         computer: &header.computer.name,
         personalities: taken,
+        stored: writer.stored(),
         notes: record.notes(),
         exit_code: exit as u8,
     });
@@ -78,6 +106,8 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
 struct Report<'a> {
     computer: &'a str,
     personalities: Vec<Taken>,
+    /// What that added to the datastore.
+    stored: Stored,
     notes: Vec<Note>,
     exit_code: u8,
 }
@@ -123,7 +153,15 @@ impl<'a> PlanReport<'a> {
     }
 }
 
-fn name(profile: Option<&Profile>) -> String {
+fn compression(chosen: args::Compression) -> Compression {
+    match chosen {
+        args::Compression::None => Compression::None,
+        args::Compression::Fast => Compression::Fast,
+        args::Compression::Best => Compression::Best,
+    }
+}
+
+pub(super) fn name(profile: Option<&Profile>) -> String {
     profile.map_or_else(|| "(system)".to_owned(), Profile::qualified_name)
 }
 
@@ -187,7 +225,7 @@ struct Rules {
 }
 
 impl Rules {
-    fn load(args: &args::Extract) -> Result<Self, UserError> {
+    fn load(args: &args::Taking) -> Result<Self, UserError> {
         let mut texts = Vec::new();
         for path in &args.rules {
             let bytes = fs_err::read(path).map_err(|error| {
@@ -252,18 +290,14 @@ fn print_plan(console: &Console, job: &Job<'_>) {
     ));
 }
 
-fn header(
-    args: &args::Extract,
-    opened: &Opened,
-    windows: &Installation,
-    rules: Vec<RuleFile>,
-) -> Result<Header, UserError> {
+fn header(computer: Option<&str>, planned: &Planned<'_>) -> Result<Header, UserError> {
+    let Planned { opened, installation: windows, rules, .. } = planned;
     let information = (opened.ntfs.volume_information(&opened.volume))
         .map_err(|error| UserError::from_error(Exit::NoVolume, &error))?;
     let obstacles = opened.ntfs.obstacles(&opened.volume, &opened.index);
     Ok(Header {
         computer: Computer {
-            name: args.computer.clone().unwrap_or_else(|| windows.computer_name.clone()),
+            name: computer.unwrap_or(&windows.computer_name).to_owned(),
             domain: windows.membership.as_ref().map(|membership| membership.name().to_owned()),
             product: windows.product_name.clone(),
             version: windows.version.to_string(),
@@ -280,7 +314,7 @@ fn header(
             label: information.label.to_string(),
             obstacles: obstacles.iter().map(ToString::to_string).collect(),
         },
-        rules,
+        rules: rules.clone(),
         variables: BTreeMap::new(),
         remaps: Vec::new(),
         started: FileTime::now(),
@@ -306,7 +340,7 @@ fn take(
     console: &Console,
     jobs: &[Job<'_>],
     header: &Header,
-    store: &Datastore,
+    writer: &Writer<'_>,
     folder: &Path,
     record: &Arc<Record>,
 ) -> Result<Vec<Taken>, UserError> {
@@ -316,7 +350,6 @@ fn take(
     }
     let _progress = console.progress("extracting", record);
     let failed = |error: StoreError| store_error(&error, folder);
-    let writer = store.writer().map_err(failed)?;
     let mut all = Vec::new();
     for job in jobs {
         let header = Header {

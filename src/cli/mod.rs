@@ -14,6 +14,8 @@ mod files;
 mod inject;
 mod inspect;
 mod interrupt;
+mod password;
+mod prune;
 mod reg;
 mod source;
 mod store;
@@ -63,6 +65,8 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Verify(args) => store::verify(console, args),
         Verb::Export(args) => export::run(console, args),
         Verb::Inject(args) => inject::run(console, args),
+        Verb::Forget(args) => prune::forget(console, args),
+        Verb::Prune(args) => prune::prune(console, args),
         Verb::Demo(args) => demo::run(console, args),
     }
 }
