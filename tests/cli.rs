@@ -6,6 +6,8 @@
 
 /// What cannot work ends with one sentence and the right exit code, and leaves nothing behind.
 mod bad_input;
+/// A datastore that is encrypted, estimated for, and pruned.
+mod care;
 /// Datastores and targets that are missing, foreign, full or damaged.
 mod datastore;
 /// What is printed and logged, and how a run ends early.

@@ -72,6 +72,8 @@ pub(super) enum Verb {
     Reg(Reg),
     /// Take users' personalities into a datastore
     Extract(Extract),
+    /// Say what an extraction would take and need, and take nothing
+    Estimate(Estimate),
     /// List the personalities in a datastore
     List(Select),
     /// List every item of personalities
@@ -197,6 +199,15 @@ pub(super) struct Taking {
     /// Rule file in USMT's migration XML (may be given several times); the built-in rules when none is given
     #[arg(long, value_name = "XML")]
     pub(super) rules: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Estimate {
+    #[command(flatten)]
+    pub(super) taking: Taking,
+    /// Folder of the datastore, or where it would be made: its free space is compared with what is needed
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

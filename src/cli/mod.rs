@@ -7,6 +7,7 @@ mod args;
 mod console;
 mod demo;
 mod error;
+mod estimate;
 mod exit;
 mod export;
 mod extract;
@@ -60,6 +61,7 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Cat(args) => files::cat(console, args),
         Verb::Reg(args) => reg::run(console, args),
         Verb::Extract(args) => extract::run(console, args),
+        Verb::Estimate(args) => estimate::run(console, args),
         Verb::List(args) => store::list(console, args),
         Verb::Show(args) => store::show(console, args),
         Verb::Verify(args) => store::verify(console, args),

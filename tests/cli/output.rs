@@ -10,8 +10,10 @@ use super::{COMPUTER, datastore, program, run, sample};
 use crate::support;
 
 /// The verbs that are there, each with what makes it run.
-const VERBS: [&str; 11] =
-    ["inspect", "ls", "cat", "reg", "extract", "list", "show", "verify", "export", "inject", "demo"];
+const VERBS: [&str; 14] = [
+    "inspect", "ls", "cat", "reg", "extract", "estimate", "list", "show", "verify", "export", "inject",
+    "forget", "prune", "demo",
+];
 
 #[test]
 fn every_verb_has_help() {
