@@ -277,14 +277,14 @@ impl Prune<'_> {
     ) -> Result<Vec<Hash>, StoreError> {
         let marked: HashSet<Hash> = marks.iter().flat_map(|mark| mark.packs.iter().copied()).collect();
         let is_marked =
-            |place: &&Place| loaded.index.pack(place.pack).is_some_and(|pack| marked.contains(&pack.id));
+            |place: &Place| loaded.index.pack(place.pack).is_some_and(|pack| marked.contains(&pack.id));
         let weight = |place: &Place| {
             u64::from(place.entry.stored).saturating_add(u64::try_from(ENTRY_LEN).unwrap_or(u64::MAX))
         };
         let mut needed_bytes: HashMap<u32, u64> = HashMap::new();
         for id in needed {
             // Of several copies one is needed.
-            let place = loaded.index.find(*id).iter().find(|place| !is_marked(place));
+            let place = loaded.index.find(*id).iter().find(|&place| !is_marked(place));
             if let Some(place) = place {
                 let sum = needed_bytes.entry(place.pack).or_default();
                 *sum = sum.saturating_add(weight(place));
@@ -298,7 +298,7 @@ impl Prune<'_> {
             let Some(pack) = loaded.index.pack(first.pack) else { continue };
             let all: u64 = places.iter().map(|place| weight(place)).fold(0, u64::saturating_add);
             let needed = needed_bytes.get(&first.pack).copied().unwrap_or(0);
-            if is_marked(&first) || needed.saturating_mul(2) >= all {
+            if is_marked(first) || needed.saturating_mul(2) >= all {
                 continue;
             }
             let Ok(file) = fs::metadata(self.store.root.join(pack::relative_path(pack.id))) else { continue };

@@ -71,11 +71,13 @@ impl Compression {
 /// What files of so many bytes make a datastore grow by at most: nothing compresses, nothing is there already. Only
 /// contents are counted, not alternate streams or registry values.
 pub fn at_most(bytes: u64, files: u64) -> u64 {
+    /// Where a content is cut at the soonest.
+    const MIN_CHUNK: u64 = 256 * 1024;
     /// A chunk's seal, and its entry in a pack and in an index.
     const CHUNK: u64 = 120;
     /// A file's line in a personality, compressed.
     const LINE: u64 = 1024;
-    let chunks = files.saturating_add(bytes / u64::from(ChunkSizes::default().min));
+    let chunks = files.saturating_add(bytes.div_euclid(MIN_CHUNK));
     bytes.saturating_add(chunks.saturating_mul(CHUNK)).saturating_add(files.saturating_mul(LINE))
 }
 
