@@ -4,19 +4,25 @@
 //! JSON, and one exit code.
 
 mod args;
+mod choices;
 mod console;
 mod demo;
 mod error;
 mod exit;
+mod explain;
 mod export;
 mod extract;
 mod files;
 mod inject;
 mod inspect;
 mod interrupt;
+mod planned;
 mod reg;
+mod rules;
 mod source;
 mod store;
+mod users;
+mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -63,6 +69,9 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Verify(args) => store::verify(console, args),
         Verb::Export(args) => export::run(console, args),
         Verb::Inject(args) => inject::run(console, args),
+        Verb::Rules(args::Rules::Check(args)) => rules::check(console, args),
+        Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
+        Verb::Rules(args::Rules::Schema) => rules::schema(console),
         Verb::Demo(args) => demo::run(console, args),
     }
 }

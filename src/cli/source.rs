@@ -5,6 +5,7 @@ use super::{args::Place, console::Console, error::UserError, exit::Exit};
 use crate::{
     nt::WinPath,
     ntfs::{Index, Ntfs},
+    rules::Offline,
     volume::{self, Disk, Volume, VolumeError, VolumeKind},
     windows::{self, Installation, VolumeTree},
 };
@@ -257,6 +258,9 @@ fn the_one(
                 .hint(format!("Give --windows-dir one of: {}.", known.join(", "))));
         }
     }
+    if let Some(offline) = place.offline.as_ref().filter(|_| place.windows_dir.is_none()) {
+        installations = of_offline(opened, installations, offline)?;
+    }
     // One that was set aside is only meant when it is named.
     if place.windows_dir.is_none() && installations.iter().any(|windows| !windows.previous) {
         installations.retain(|windows| !windows.previous);
@@ -277,6 +281,44 @@ fn the_one(
                 .hint("Choose one with --windows-dir PATH."))
         }
     }
+}
+
+/// Those that an Offline.xml means. The drive letters in it are those of the boot image that once ran ScanState, which
+/// say nothing about the volume at hand: folders are compared.
+fn of_offline(
+    opened: &Opened,
+    mut installations: Vec<Installation>,
+    offline: &Offline,
+) -> Result<Vec<Installation>, UserError> {
+    let known: Vec<String> = installations.iter().map(|windows| windows.windows_dir.to_string()).collect();
+    if !offline.windows_dirs.is_empty() && !installations.is_empty() {
+        let folder =
+            |path: &String| WinPath::parse(path.split_once(':').map_or(&**path, |(_, folder)| folder));
+        let wanted: Vec<WinPath> = offline.windows_dirs.iter().map(folder).collect();
+        let rank =
+            |windows: &Installation| wanted.iter().position(|dir| dir.eq_ignore_case(&windows.windows_dir));
+        installations.retain(|windows| rank(windows).is_some());
+        installations.sort_by_key(rank);
+        if installations.is_empty() {
+            let message = format!(
+                "None of the Windows folders of the Offline.xml ({}) is on `{}`.",
+                offline.windows_dirs.join(", "),
+                opened.name
+            );
+            let hint = format!("There is {}; give --windows-dir, or correct <winDir>.", known.join(", "));
+            return Err(UserError::new(Exit::NoInstallation, message).hint(hint));
+        }
+    }
+    if offline.fail_on_multiple && installations.len() > 1 {
+        let list: Vec<String> = installations.iter().map(|windows| describe(opened, windows)).collect();
+        let message =
+            format!("There are several Windows, which the Offline.xml forbids: {}.", list.join("; "));
+        return Err(UserError::new(Exit::NoInstallation, message).hint("Choose one with --windows-dir PATH."));
+    }
+    if !offline.windows_dirs.is_empty() {
+        installations.truncate(1);
+    }
+    Ok(installations)
 }
 
 fn describe(opened: &Opened, windows: &Installation) -> String {
