@@ -27,7 +27,8 @@ impl TextFile {
     /// The reason or the diagnosis.
     pub(super) fn read(path: &Path) -> Result<Self, UserError> {
         let bytes = fs_err::read(path).map_err(|error| {
-            UserError::from_error(Exit::RuleFile, &error).hint("Check the spelling of the path.")
+            UserError::from_error(Exit::RuleFile, &error)
+                .hint("Check the path given with --rules, --config or --offline.")
         })?;
         let name = path.display().to_string();
         let text = rules::decode(&name, &bytes).map_err(|diagnostic| rule_error(&[diagnostic]))?;
@@ -124,6 +125,19 @@ impl Choices {
     /// True when every file taken is to be listed in the log.
     pub(super) fn lists_files(&self) -> bool {
         self.template.as_ref().is_some_and(|template| template.list_files)
+    }
+
+    /// Says what a template asks of the datastore that it does not do.
+    pub(super) fn tell_not_done(&self, console: &Console) {
+        let Some(template) = &self.template else { return };
+        if template.compression.is_some() {
+            console.warn(
+                "the template's choice of compression has no effect: the datastore has one way to compress",
+            );
+        }
+        if template.replace_personality == Some(true) {
+            console.warn("earlier personalities stay, although the template says to replace them: none can be removed yet");
+        }
     }
 
     /// Ends a run that would store in clear what a template wants encrypted.

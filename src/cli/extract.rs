@@ -31,6 +31,7 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     if !args.dry_run {
         // No datastore can be encrypted so far.
         choices.demand_password(false)?;
+        choices.tell_not_done(console);
     }
     let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);

@@ -259,7 +259,7 @@ fn the_one(
         }
     }
     if let Some(offline) = place.offline.as_ref().filter(|_| place.windows_dir.is_none()) {
-        installations = of_offline(opened, installations, offline)?;
+        installations = of_offline(&opened.name, installations, offline)?;
     }
     // One that was set aside is only meant when it is named.
     if place.windows_dir.is_none() && installations.iter().any(|windows| !windows.previous) {
@@ -286,7 +286,7 @@ fn the_one(
 /// Those that an Offline.xml means. The drive letters in it are those of the boot image that once ran ScanState, which
 /// say nothing about the volume at hand: folders are compared.
 fn of_offline(
-    opened: &Opened,
+    source: &str,
     mut installations: Vec<Installation>,
     offline: &Offline,
 ) -> Result<Vec<Installation>, UserError> {
@@ -303,16 +303,16 @@ fn of_offline(
             let message = format!(
                 "None of the Windows folders of the Offline.xml ({}) is on `{}`.",
                 offline.windows_dirs.join(", "),
-                opened.name
+                source
             );
             let hint = format!("There is {}; give --windows-dir, or correct <winDir>.", known.join(", "));
             return Err(UserError::new(Exit::NoInstallation, message).hint(hint));
         }
     }
     if offline.fail_on_multiple && installations.len() > 1 {
-        let list: Vec<String> = installations.iter().map(|windows| describe(opened, windows)).collect();
+        let list: Vec<String> = installations.iter().map(|windows| windows.windows_dir.to_string()).collect();
         let message =
-            format!("There are several Windows, which the Offline.xml forbids: {}.", list.join("; "));
+            format!("There are several Windows, which the Offline.xml forbids: {}.", list.join(", "));
         return Err(UserError::new(Exit::NoInstallation, message).hint("Choose one with --windows-dir PATH."));
     }
     if !offline.windows_dirs.is_empty() {
@@ -327,4 +327,42 @@ fn describe(opened: &Opened, windows: &Installation) -> String {
         number => format!("{} partition {number}", opened.name),
     };
     format!("{} in {} of {place}", windows.product_name, windows.windows_dir)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn windows(dirs: &[&str]) -> Vec<Installation> {
+        dirs.iter()
+            .map(|dir| {
+                let mut windows = Installation::default();
+                windows.windows_dir = WinPath::parse(dir);
+                windows
+            })
+            .collect()
+    }
+
+    fn chosen(there: &[&str], list: &[&str], fail_on_multiple: bool) -> Result<Vec<String>, UserError> {
+        let windows_dirs = list.iter().map(|&dir| dir.to_owned()).collect();
+        let offline = Offline { windows_dirs, fail_on_multiple, ..Offline::default() };
+        let found = of_offline("old.img", windows(there), &offline)?;
+        Ok(found.iter().map(|windows| windows.windows_dir.to_string()).collect())
+    }
+
+    #[test]
+    fn the_first_folder_of_an_offline_file_that_holds_a_windows_is_meant() {
+        let there = [r"\Windows", r"\Windows.old\Windows"];
+        let list = [r"D:\WINNT", r"D:\windows.old\windows", r"D:\Windows"];
+        assert_eq!(chosen(&there, &list, false).unwrap(), [r"\Windows.old\Windows"]);
+        assert_eq!(chosen(&there, &list[2..], true).unwrap(), [r"\Windows"], "the other is not in the list");
+        assert_eq!(chosen(&there, &[], false).unwrap(), there, "no list chooses nothing");
+        for error in [chosen(&there, &list, true).unwrap_err(), chosen(&there, &[], true).unwrap_err()] {
+            assert_eq!(error.exit, Exit::NoInstallation);
+            assert!(error.message.contains("several Windows"), "{error}");
+        }
+        let error = chosen(&there, &[r"C:\WINNT"], false).unwrap_err();
+        assert!(error.message.contains(r"(C:\WINNT)"), "{error}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Item, KeyItem, OldFacts, PutError, Restore, Sink, ValueItem, plan::rule_name, sink::win32::ERROR_BADDB};
+use super::{
+    Item, KeyItem, OldFacts, PutError, Restore, Sink, ValueItem, plan::rule_name, sink::win32::ERROR_BADDB,
+};
 use crate::{
     hive::Key,
     nt::{HexBytes, NtString},
@@ -119,9 +121,13 @@ pub fn plan_registry(facts: &OldFacts<'_>, rules: &CompiledRules) -> RegistryPla
         let mut stack = vec![Walked::open(NtString::from(name.as_str()), root, recursive, rules, &mut plan)];
         while let Some(mut walked) = stack.pop() {
             let Some(subkey) = walked.rest.pop() else {
+                let holds_taken = walked.holds_taken;
                 let left_out = walked.close();
                 match stack.last_mut() {
-                    Some(parent) => parent.left_out.extend(left_out),
+                    Some(parent) => {
+                        parent.holds_taken |= holds_taken;
+                        parent.left_out.extend(left_out);
+                    }
                     None => plan.left_out.extend(left_out),
                 }
                 continue;
@@ -139,7 +145,7 @@ pub fn plan_registry(facts: &OldFacts<'_>, rules: &CompiledRules) -> RegistryPla
 struct Walked<'a> {
     name: NtString,
     rest: Vec<Key<'a>>,
-    /// Whether anything of the key itself is taken.
+    /// Whether anything of the key or below it is taken.
     holds_taken: bool,
     left_out: Vec<LeftOutKey>,
 }

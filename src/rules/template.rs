@@ -45,7 +45,7 @@ pub struct Template {
     pub encryption: bool,
     /// Detail of the log.
     pub log: Option<LogLevel>,
-    /// Every item taken is listed in the log.
+    /// Each file is listed in the log when it has been gathered.
     pub list_files: bool,
 }
 
