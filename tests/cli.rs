@@ -14,6 +14,8 @@ mod datastore;
 mod output;
 /// Keys exported, compared, and found again after they were deleted.
 mod registry;
+/// Rule files and templates: what is wrong with them, what they do, and which rule decides.
+mod rules;
 /// What is read of a volume is what others read, and the volume stays as it was.
 mod source;
 

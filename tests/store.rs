@@ -17,12 +17,12 @@ use std::{
 
 use coldstate::{
     gather::{
-        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Restore,
-        Sink, Source, StreamItem, Times, User, ValueItem,
+        ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError,
+        Restore, Sink, Source, StreamItem, Times, User, ValueItem,
     },
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
-    rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
+    rules::{CarriedCall, CarriedRule, ChangeGroup, Collision, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
     windows::ProfileKind,
 };
@@ -67,6 +67,14 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
         }],
         started: FileTime(started),
         tool: "coldstate test".into(),
+        collisions: Collisions { files: Some(Collision::Rename), settings: None },
+        groups: vec![ChangeGroup {
+            from: "*".into(),
+            to: "Users".into(),
+            applies_to: "MigratedUsers".into(),
+            include: vec!["*".into()],
+            exclude: Vec::new(),
+        }],
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use crate::rules::Offline;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -88,6 +89,9 @@ pub(super) enum Verb {
     Forget(Forget),
     /// Remove old personalities, and what no personality needs; other computers may write meanwhile
     Prune(Prune),
+    /// Look into rule files and templates: what is wrong with them, what they do, which rule decides
+    #[command(subcommand)]
+    Rules(Rules),
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -101,6 +105,9 @@ pub(super) struct Place {
     /// Use the Windows in this folder of the volume, such as \Windows or \Windows.old\Windows
     #[arg(long, value_name = "PATH")]
     pub(super) windows_dir: Option<String>,
+    /// What an Offline.xml says about it; `--windows-dir` comes first.
+    #[arg(skip)]
+    pub(super) offline: Option<Offline>,
 }
 
 #[derive(Args, Debug)]
@@ -186,6 +193,55 @@ pub(super) struct PasswordFile {
     pub(super) password_file: Option<PathBuf>,
 }
 
+/// The files that say what to take.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Choose {
+    /// Template, or USMT's Config.xml or Offline.xml; told apart by what is in it (may be given several times)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Vec<PathBuf>,
+    /// Rule file in USMT's migration XML (may be given several times); without it and --config the built-in rules
+    #[arg(long, value_name = "XML")]
+    pub(super) rules: Vec<PathBuf>,
+    /// USMT's Offline.xml: the Windows folders to look for
+    #[arg(long, value_name = "FILE")]
+    pub(super) offline: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Rules {
+    /// Say what is wrong with rule files and templates, and of each what runs, what is done later, what is not done
+    Check(RulesCheck),
+    /// Say which rule decides about a path or a registry key or value of an old Windows, and all others that speak of it
+    Explain(RulesExplain),
+    /// Print the XML schema of templates
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RulesCheck {
+    /// Rule file (MigXML), Config.xml, Offline.xml or template; told apart by what is in it
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RulesExplain {
+    /// Image file, disk, volume, or `auto`
+    #[arg(long)]
+    pub(super) source: String,
+    /// Only for users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?` (may be given several times)
+    #[arg(long = "user", value_name = "PATTERN")]
+    pub(super) users: Vec<String>,
+    #[command(flatten)]
+    pub(super) choose: Choose,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// C:\Users\bob\x.txt as the old Windows called it, or \Users\bob\x.txt; a key HKCU\Software\X, a value of it
+    /// "HKCU\Software\X [Name]"
+    #[arg(value_name = "PATH|KEY")]
+    pub(super) object: String,
+}
+
 /// What is to be taken.
 #[derive(Args, Debug)]
 pub(super) struct Taking {
@@ -196,9 +252,8 @@ pub(super) struct Taking {
     pub(super) place: Place,
     #[command(flatten)]
     pub(super) users: Users,
-    /// Rule file in USMT's migration XML (may be given several times); the built-in rules when none is given
-    #[arg(long, value_name = "XML")]
-    pub(super) rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) choose: Choose,
 }
 
 #[derive(Args, Debug)]
@@ -219,9 +274,12 @@ pub(super) struct Extract {
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
-    /// How hard to try to make the contents small
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
-    pub(super) compression: Compression,
+    /// How hard to try to make the contents small; `fast` where no template says
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(super) compression: Option<Compression>,
+    /// Write the path of every file that was taken to FILE, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(super) listfiles: Option<PathBuf>,
     /// Store under this computer name instead of the one the old Windows had
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
@@ -231,12 +289,11 @@ pub(super) struct Extract {
 }
 
 /// How a datastore's contents are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Compression {
     /// Not at all
     None,
     /// As fast as a disk is read
-    #[default]
     Fast,
     /// Smaller and slower
     Best,

@@ -144,6 +144,16 @@ impl Console {
         }
     }
 
+    /// A detail that only the log has.
+    pub(super) fn detail(&self, text: impl AsRef<str>) {
+        self.log(Severity::Info, text.as_ref());
+    }
+
+    /// True when there is a log.
+    pub(super) fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// Something the person should know although the run goes on.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
         self.log(Severity::Warning, text.as_ref());

@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::{
     args,
+    choices::Choices,
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    extract::{self, Job, Planned},
+    extract::{self, Planned},
+    planned::Job,
 };
 use crate::{record::Note, store, sys};
 
@@ -45,7 +47,8 @@ struct User {
 
 pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, UserError> {
     let free = args.datastore.as_deref().map(free_space).transpose()?;
-    extract::plan(console, &args.taking, |planned| {
+    let choices = Choices::load(console, &args.taking.choose)?;
+    extract::plan(console, &args.taking, &choices, |planned| {
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);
@@ -110,7 +113,7 @@ fn free_space(folder: &Path) -> Result<u64, UserError> {
 fn user(job: &Job<'_>) -> User {
     let Job { plan, .. } = job;
     User {
-        user: extract::name(job.profile),
+        user: job.name(),
         files: plan.files.len(),
         folders: plan.folders.len(),
         bytes: plan.bytes,

@@ -4,11 +4,13 @@
 //! JSON, and one exit code.
 
 mod args;
+mod choices;
 mod console;
 mod demo;
 mod error;
 mod estimate;
 mod exit;
+mod explain;
 mod export;
 mod extract;
 mod files;
@@ -16,10 +18,14 @@ mod inject;
 mod inspect;
 mod interrupt;
 mod password;
+mod planned;
 mod prune;
 mod reg;
+mod rules;
 mod source;
 mod store;
+mod users;
+mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -69,6 +75,9 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Inject(args) => inject::run(console, args),
         Verb::Forget(args) => prune::forget(console, args),
         Verb::Prune(args) => prune::prune(console, args),
+        Verb::Rules(args::Rules::Check(args)) => rules::check(console, args),
+        Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
+        Verb::Rules(args::Rules::Schema) => rules::schema(console),
         Verb::Demo(args) => demo::run(console, args),
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
-    rules::{CarriedRule, Decision, Deferred, Remap},
+    rules::{CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
     windows::ProfileKind,
 };
 
@@ -37,6 +37,30 @@ pub struct Header {
     pub started: FileTime,
     /// The program and its version.
     pub tool: String,
+    /// What a template says of collisions: the default of an injection that is told nothing else.
+    #[serde(default, skip_serializing_if = "Collisions::is_empty")]
+    pub collisions: Collisions,
+    /// What `<ProfileControl>` of a Config.xml says of local groups, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ChangeGroup>,
+}
+
+/// What happens to an object that the target has already, where no merge rule says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collisions {
+    /// To a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Collision>,
+    /// To a registry value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Collision>,
+}
+
+impl Collisions {
+    /// True when nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The old PC and its Windows.

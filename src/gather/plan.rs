@@ -122,7 +122,7 @@ impl Walk<'_> {
 
     fn file(&mut self, folder: &mut Folder, entry: &Entry, path: WinPath) {
         let decision = match self.asks_properties {
-            true => self.rules.decide_file_with(self.drive, &path, &self.properties(entry)),
+            true => self.rules.decide_file_with(self.drive, &path, &file_properties(self.old, entry)),
             false => self.rules.decide_file(self.drive, &path),
         };
         if !decision.is_take() {
@@ -143,14 +143,6 @@ impl Walk<'_> {
             restore: Restore::of(&decision),
         });
         planned.paths.push(path);
-    }
-
-    /// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
-    fn properties(&self, entry: &Entry) -> FileProperties {
-        let file = self.old.ntfs.file(self.old.volume, entry.record.number).ok();
-        let times = file.map(|file| file.standard_information.times).unwrap_or_default();
-        let FileTimes { created, modified, accessed, .. } = times;
-        FileProperties { size: entry.size, created, modified, accessed }
     }
 
     /// A folder is taken when it holds something taken, or when a rule asks for all it could hold.
@@ -180,6 +172,14 @@ impl Walk<'_> {
     }
 }
 
+/// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
+pub fn file_properties(old: &OldWindows<'_>, entry: &Entry) -> FileProperties {
+    let file = old.ntfs.file(old.volume, entry.record.number).ok();
+    let times = file.map(|file| file.standard_information.times).unwrap_or_default();
+    let FileTimes { created, modified, accessed, .. } = times;
+    FileProperties { size: entry.size, created, modified, accessed }
+}
+
 /// One entry for a whole folder, where one rule leaves out all it holds; else the entries as they are.
 fn collapse(path: WinPath, rule: Option<String>, entries: Vec<LeftOut>) -> Vec<LeftOut> {
     if entries.iter().any(|entry| entry.rule != rule) {
@@ -191,6 +191,6 @@ fn collapse(path: WinPath, rule: Option<String>, entries: Vec<LeftOut>) -> Vec<L
 }
 
 /// The deciding rule as people find it: where it stands, and its component.
-fn rule_name(decision: &Decision<'_>) -> Option<String> {
+pub(super) fn rule_name(decision: &Decision<'_>) -> Option<String> {
     decision.rule.map(|rule| format!("{} ({})", rule.place, rule.component))
 }

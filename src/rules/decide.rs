@@ -294,6 +294,16 @@ impl CompiledRules {
         self.explain(&self.files, &Object::file(drive, path))
     }
 
+    /// The same for a folder itself.
+    pub fn explain_folder(&self, drive: char, path: &WinPath) -> Vec<&Rule> {
+        self.explain(&self.files, &Object::folder(drive, path))
+    }
+
+    /// The same for a registry key itself.
+    pub fn explain_key(&self, key: &NtString) -> Vec<&Rule> {
+        self.explain(&self.registry, &Object::key(key))
+    }
+
     /// The same for a registry value.
     pub fn explain_registry(&self, key: &NtString, value: &NtString) -> Vec<&Rule> {
         self.explain(&self.registry, &Object::value(key, value))

@@ -24,6 +24,7 @@ mod diagnostic;
 mod effects;
 mod evaluate;
 mod facts;
+mod file_kind;
 mod function;
 mod matcher;
 mod model;
@@ -44,6 +45,7 @@ pub use decide::{
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use effects::{CarriedCall, CarriedRule, EffectRules, Effects};
 pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
+pub use file_kind::FileKind;
 pub use function::{Call, Support};
 pub use model::{RuleKind, RuleSet};
 pub use pattern::{ObjectKind, Pattern};

@@ -97,6 +97,20 @@ impl Datastore {
         Ok(Self { root, config, seal, index: RwLock::default(), packs: Mutex::default() })
     }
 
+    /// Sees whether the datastore can still be reached: a share may go away during a run.
+    ///
+    /// # Errors
+    /// [`StoreError::NotADatastore`] when its first file is gone, [`StoreError::Unusable`] when it cannot be read.
+    pub fn is_reachable(&self) -> Result<(), StoreError> {
+        match files::read_at_most(&self.root.join(config::FILE_NAME), config::MAX_SIZE) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::NotADatastore(self.root.clone()))
+            }
+            Err(error) => Err(StoreError::Unusable(error)),
+        }
+    }
+
     /// Opens a datastore, making it first where the folder is empty or not there. Of several computers that do so at
     /// once, one makes it and all open the same.
     ///

@@ -105,6 +105,11 @@ impl Personality {
     pub fn user(&self) -> &str {
         self.header.user.as_ref().map_or("system", |user| &user.name)
     }
+
+    /// True when both are of the same user of the same computer.
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        owner(self) == owner(other)
+    }
 }
 
 impl Listing {
