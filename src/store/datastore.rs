@@ -71,19 +71,7 @@ impl Datastore {
     /// [`StoreError::NoPassword`], [`StoreError::WrongPassword`] and [`StoreError::NotEncrypted`].
     pub fn open(path: impl Into<PathBuf>, password: Option<&Password>) -> Result<Self, StoreError> {
         let root = path.into();
-        let file = root.join(config::FILE_NAME);
-        let bytes = match files::read_at_most(&file, config::MAX_SIZE) {
-            Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(StoreError::NotADatastore(root));
-            }
-            Err(error) => return Err(StoreError::Unusable(error)),
-        };
-        let config = Config::parse(&bytes).map_err(|problem| match problem {
-            Problem::Malformed(reason) => StoreError::Config { path: file.clone(), reason },
-            Problem::Version(found) => StoreError::Version { found, known: config::VERSION },
-            Problem::Damaged => StoreError::ConfigDamaged(file.clone()),
-        })?;
+        let config = read_config(&root)?;
         let seal = match (config.is_encrypted(), password) {
             (false, None) => Seal::default(),
             (false, Some(_)) => return Err(StoreError::NotEncrypted(root)),
@@ -91,24 +79,13 @@ impl Datastore {
             (true, Some(password)) => match config.key(password) {
                 Ok(Some(key)) => Seal::new(&key),
                 Ok(None) => return Err(StoreError::WrongPassword(root)),
-                Err(reason) => return Err(StoreError::Config { path: file, reason: reason.into() }),
+                Err(reason) => {
+                    let path = root.join(config::FILE_NAME);
+                    return Err(StoreError::Config { path, reason: reason.into() });
+                }
             },
         };
         Ok(Self { root, config, seal, index: RwLock::default(), packs: Mutex::default() })
-    }
-
-    /// Sees whether the datastore can still be reached: a share may go away during a run.
-    ///
-    /// # Errors
-    /// [`StoreError::NotADatastore`] when its first file is gone, [`StoreError::Unusable`] when it cannot be read.
-    pub fn is_reachable(&self) -> Result<(), StoreError> {
-        match files::read_at_most(&self.root.join(config::FILE_NAME), config::MAX_SIZE) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(StoreError::NotADatastore(self.root.clone()))
-            }
-            Err(error) => Err(StoreError::Unusable(error)),
-        }
     }
 
     /// Opens a datastore, making it first where the folder is empty or not there. Of several computers that do so at
@@ -155,6 +132,18 @@ impl Datastore {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// Says whether the datastore can still be reached and is the one that was opened.
+    ///
+    /// # Errors
+    /// As [`Datastore::open`].
+    pub fn still_there(&self) -> Result<(), StoreError> {
+        if read_config(&self.root)?.id == self.config.id {
+            Ok(())
+        } else {
+            Err(StoreError::NotADatastore(self.root.clone()))
+        }
     }
 
     /// What the datastore says about itself.
@@ -242,6 +231,23 @@ impl Datastore {
         }
         Ok(found)
     }
+}
+
+/// What the datastore in a folder says about itself.
+fn read_config(root: &Path) -> Result<Config, StoreError> {
+    let file = root.join(config::FILE_NAME);
+    let bytes = match files::read_at_most(&file, config::MAX_SIZE) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(StoreError::NotADatastore(root.to_owned()));
+        }
+        Err(error) => return Err(StoreError::Unusable(error)),
+    };
+    Config::parse(&bytes).map_err(|problem| match problem {
+        Problem::Malformed(reason) => StoreError::Config { path: file.clone(), reason },
+        Problem::Version(found) => StoreError::Version { found, known: config::VERSION },
+        Problem::Damaged => StoreError::ConfigDamaged(file.clone()),
+    })
 }
 
 fn add(index: &mut Index, id: Hash, entries: &[pack::Entry], seal: &Seal) -> Result<(), StoreError> {
