@@ -84,6 +84,7 @@ fn item(path: WinPath) -> FileItem {
         object_id: None,
         efs: None,
         restore: None,
+        stays: false,
         added: false,
     }
 }

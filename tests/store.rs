@@ -108,6 +108,7 @@ fn file(path: &str, content: Content) -> Item {
         object_id: None,
         efs: None,
         restore: None,
+        stays: true,
         added: false,
     })
 }
@@ -249,6 +250,7 @@ fn carried_rule() -> CarriedRule {
             name: "RelativeMove".into(),
             arguments: vec![Some(r"%PROGRAMFILES%\App".into()), Some(r"%CSIDL_APPDATA%\App".into())],
             source_arguments: vec![Some(r"C:\App".into()), Some(r"C:\Users\x\App".into())],
+            found: None,
         }),
         security: false,
         time_fields: false,
@@ -291,6 +293,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
         data_type: 3,
         data: HexBytes(vec![0, 255]),
         restore: Some(Restore::Never),
+        stays: true,
     };
     let items = [
         Item::File(odd_file),

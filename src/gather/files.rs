@@ -93,6 +93,7 @@ impl Taking<'_> {
             object_id: file.object_id.map(|id| HexBytes(id.0.into())),
             efs: file.efs.map(HexBytes),
             restore: self.planned.restore,
+            stays: self.planned.stays,
             added: false,
         };
         self.sink.item(&Item::File(item))

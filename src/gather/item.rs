@@ -174,7 +174,7 @@ impl Restore {
 }
 
 /// A file or folder, with every NTFS attribute a restore needs. One item for all its hard links.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileItem {
     /// Its names; more than one where several hard links of the file were taken. Never empty.
     pub names: Vec<FileName>,
@@ -210,6 +210,9 @@ pub struct FileItem {
     /// Whether it is put back, where a rule says more than that it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+    /// It goes where it was even when a rule moves it, because another component takes it and does not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
     /// It was not on the old volume: `<addObjects>` of a rule makes it up. Its times are those of the run, and it has no
     /// security of its own.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -307,7 +310,7 @@ pub struct Reparse {
 }
 
 /// A registry key and those of its values that were taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyItem {
     /// Full name, such as `HKCU\Control Panel\Desktop`.
     pub key: NtString,
@@ -321,7 +324,7 @@ pub struct KeyItem {
 }
 
 /// One registry value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueItem {
     /// Empty for the default value.
     pub name: NtString,
@@ -332,6 +335,9 @@ pub struct ValueItem {
     /// Whether it is put back, where a rule says more than that it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+    /// As for a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
 }
 
 /// A BLAKE3 hash; 64 hexadecimal digits in text.

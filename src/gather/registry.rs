@@ -59,6 +59,7 @@ fn take_key(
                 data_type: value.data_type().into(),
                 data: HexBytes(data.into_owned()),
                 restore: Restore::of(&decision),
+                stays: rules.value_stays(name, &value.name()),
             }),
             Err(error) => {
                 let item = format!("{name} [{}]", value.name());

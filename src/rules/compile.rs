@@ -279,7 +279,14 @@ impl<'a> Compiler<'a> {
         if source_arguments == arguments {
             source_arguments.clear();
         }
-        CarriedCall { name: call.name.clone(), arguments, source_arguments }
+        let found = match call.name.as_str() {
+            "ConvertToOfficeLangID" => ObjectKind::parse(call.text(0)).and_then(|kind| {
+                let locations = call.arguments.iter().skip(1).flatten();
+                locations.filter_map(|location| self.evaluator.content(kind, location)).next()
+            }),
+            _ => None,
+        };
+        CarriedCall { name: call.name.clone(), arguments, source_arguments, found }
     }
 
     fn add_objects(&mut self, objects: &'a AddObjects, owner: &Owner) {

@@ -229,7 +229,7 @@ pub(super) fn is_all(leaf: &[u16]) -> bool {
 }
 
 /// Cuts `node [leaf]` at its first bracket that is not escaped by `^`, and drops the escapes.
-fn split(text: &str) -> Result<(String, Option<String>), String> {
+pub(super) fn split(text: &str) -> Result<(String, Option<String>), String> {
     let mut node = String::new();
     let mut chars = text.chars().peekable();
     let mut leaf: Option<String> = None;
