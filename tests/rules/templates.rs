@@ -47,6 +47,9 @@ fn a_template_chooses_components() {
     let wallpaper =
         rules.decide_registry(&NtString::from(r"HKCU\Control Panel\Desktop"), &NtString::from("Wallpaper"));
     assert!(wallpaper.is_take());
+    // It takes all application settings and names no component that protects; they hold all the same.
+    let hash = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Explorer\FileExts\.pdf\UserChoice";
+    assert!(!rules.decide_registry(&NtString::from(hash), &NtString::from("Hash")).is_take());
 
     let mut everything = RuleSet::parse(&builtin()).unwrap();
     let unknown =
