@@ -52,8 +52,8 @@ fn a_template_chooses_components() {
     assert!(!rules.decide_registry(&NtString::from(hash), &NtString::from("Hash")).is_take());
 
     let mut everything = RuleSet::parse(&builtin()).unwrap();
-    let unknown =
-        Template { leave: vec!["User Files".to_owned(), "No such".to_owned()], ..Template::default() };
+    let leave = ["User Files", "documents", "No such"].map(str::to_owned).to_vec();
+    let unknown = Template { leave, ..Template::default() };
     assert_eq!(everything.choose(&unknown), ["No such"]);
     let rules = everything.compile_one(&Literals::new(Context::User));
     assert!(!rules.decide_file('C', &WinPath::parse(r"C:\Users\bob\Desktop\a.txt")).is_take());
