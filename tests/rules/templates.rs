@@ -47,10 +47,13 @@ fn a_template_chooses_components() {
     let wallpaper =
         rules.decide_registry(&NtString::from(r"HKCU\Control Panel\Desktop"), &NtString::from("Wallpaper"));
     assert!(wallpaper.is_take());
+    // It takes all application settings and names no component that protects; they hold all the same.
+    let hash = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Explorer\FileExts\.pdf\UserChoice";
+    assert!(!rules.decide_registry(&NtString::from(hash), &NtString::from("Hash")).is_take());
 
     let mut everything = RuleSet::parse(&builtin()).unwrap();
-    let unknown =
-        Template { leave: vec!["User Files".to_owned(), "No such".to_owned()], ..Template::default() };
+    let leave = ["User Files", "documents", "No such"].map(str::to_owned).to_vec();
+    let unknown = Template { leave, ..Template::default() };
     assert_eq!(everything.choose(&unknown), ["No such"]);
     let rules = everything.compile_one(&Literals::new(Context::User));
     assert!(!rules.decide_file('C', &WinPath::parse(r"C:\Users\bob\Desktop\a.txt")).is_take());
