@@ -82,6 +82,7 @@ class WindowsXp(Kind):
 
     def machine_keys(self, root):
         self.office(root, "11.0", "C:\\Programme\\Microsoft Office\\OFFICE11", ("Word", "Outlook"))
+        root.key("Microsoft\\Office\\11.0\\Outlook\\Setup").set(MailSupport=1)
         root.key("Adobe\\Acrobat Reader\\9.0\\Installer").set(Path="C:\\Programme\\Adobe\\Reader 9.0\\")
         default(root.key(APP_PATHS + "winzip32.exe"), "C:\\Programme\\WinZip\\WINZIP32.EXE")
         root.key("Nico Mak Computing\\WinZip\\WinIni").set(win32_version="6.3-10.0")
@@ -198,6 +199,8 @@ class Windows7(Kind):
         wow.key("Apple Computer, Inc.\\QuickTime\\Recent Movies").set(Movie1="C:\\Users\\Public\\Videos\\fire drill.mov")
         wow.key("Apple Computer, Inc.\\Safari").set(InstallDir=f"{self.WOW}\\Safari")
         wow.key("Mozilla\\Mozilla Firefox 3.6.28\\bin").set(PathToExe=f"{self.WOW}\\Mozilla Firefox\\firefox.exe")
+        wow.key("Mozilla\\Mozilla Firefox\\3.6.28 (en-US)\\Main").set(PathToExe=f"{self.WOW}\\Mozilla Firefox\\firefox.exe")
+        wow.key("Google\\Update").set(path=f"{self.WOW}\\Google\\Update\\GoogleUpdate.exe")
         wow.key(APP_PATHS + "RealPlay.exe").set(Path=f"{self.WOW}\\Real\\RealPlayer")
         # In the 64-bit half, where the rules for a 32-bit Skype do not look.
         root.key("Skype\\Phone").set(SkypePath=f"{self.WOW}\\Skype\\Phone\\Skype.exe")
