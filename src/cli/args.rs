@@ -92,6 +92,8 @@ pub(super) enum Verb {
     /// Look into rule files and templates: what is wrong with them, what they do, which rule decides
     #[command(subcommand)]
     Rules(Rules),
+    /// In the new Windows: do what an inject left for its first start
+    FirstStart(FirstStart),
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -427,6 +429,17 @@ pub(super) struct Prune {
     /// Show what would be removed, and remove nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FirstStart {
+    /// Queue that an inject wrote, or the folder of such queues
+    #[arg(long, value_name = "PATH")]
+    pub(super) queue: PathBuf,
+    /// Run as the service that an inject registered
+    #[arg(long, hide = true)]
+    #[cfg_attr(not(windows), allow(dead_code, reason = "only Windows has services"))]
+    pub(super) service: bool,
 }
 
 #[derive(Args, Debug)]

@@ -23,6 +23,7 @@ use crate::{
     },
     nt::WinPath,
     record::{Note, Record},
+    rules::Collision,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -153,7 +154,13 @@ fn settle<'t>(
         None => None,
     };
     let read = |path: PathBuf| fs_err::read(path).map_err(|error| bad(format!("{error}.")));
-    let wishes = Wishes { accounts, tool: tool.map(read).transpose()? };
+    let collision = match args.merge {
+        Some(Merge::Keep) => Collision::Destination,
+        Some(Merge::Newest) => Collision::Newest,
+        // A registry value has no second name.
+        None | Some(Merge::Replace | Merge::Rename) => Collision::Source,
+    };
+    let wishes = Wishes { accounts, collision, tool: tool.map(read).transpose()? };
     inject::settle(target, folder, olds, wishes, record).map(Some).map_err(|error| inject_error(&error))
 }
 

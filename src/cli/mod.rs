@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod extract;
 mod files;
+mod first_start;
 mod inject;
 mod inspect;
 mod interrupt;
@@ -78,6 +79,7 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Rules(args::Rules::Check(args)) => rules::check(console, args),
         Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
         Verb::Rules(args::Rules::Schema) => rules::schema(console),
+        Verb::FirstStart(args) => first_start::run(console, args),
         Verb::Demo(args) => demo::run(console, args),
     }
 }

@@ -38,9 +38,12 @@ pub use mapping::{Layout as FolderLayout, Mapping};
 pub use names::NameProblem;
 pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
+#[cfg(windows)]
+pub use settle::ThisWindows;
 pub use settle::{
-    Account, AccountRules, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue, Refusal,
-    SERVICE, Settled, Settler, Territory, Texts, Trespass, Wishes, settle, windows_folder,
+    Account, AccountRules, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue,
+    Refusal, RegistryMerge, RegistryOwner, RunningWindows, SERVICE, Settled, Settler, Territory, Texts,
+    Trespass, Wishes, finish, settle, user_classes_hive, user_hive_from_default, windows_folder,
 };
 pub use sources::{Below, StoredPersonality};
 pub use target::{

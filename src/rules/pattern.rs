@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::object::Object;
-use crate::nt::{WinPath, upcase};
+use crate::nt::{NtString, WinPath, upcase};
 
 /// Stands between the names of a folded path. U+0000 occurs in no file name; in a registry key name only by abuse of
 /// the native interface, and then it merely splits the name.
@@ -150,6 +150,22 @@ impl Pattern {
         let node = split(&self.text).map(|(node, _)| clean(self.kind, &node)).unwrap_or_default();
         let literal: Vec<&str> = node.split('\\').take(names.len()).collect();
         (literal.join("\\"), all)
+    }
+
+    /// The registry key above everything it covers.
+    pub fn registry_root(&self) -> String {
+        self.literal_node().0
+    }
+
+    /// True when it covers a registry key itself.
+    pub fn covers_key(&self, key: &NtString) -> bool {
+        self.matches(&Object::key(key).node, None)
+    }
+
+    /// True when it covers a registry value; the default value is the empty name.
+    pub fn covers_value(&self, key: &NtString, name: &NtString) -> bool {
+        let object = Object::value(key, name);
+        self.matches(&object.node, object.leaf.as_deref())
     }
 
     /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.

@@ -10,3 +10,7 @@ pub mod map;
 pub mod files;
 /// Hive files, loaded by the running Windows.
 pub mod registry;
+/// Accounts and local groups of the running Windows.
+pub mod accounts;
+/// This program as a service.
+pub mod service;

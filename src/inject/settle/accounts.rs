@@ -251,7 +251,7 @@ enum Wanted<'a> {
 }
 
 /// Decides for one personality after the other; no two become the same.
-pub struct Accounts<'a> {
+pub(super) struct Accounts<'a> {
     new: &'a Installation,
     tree: &'a dyn Tree,
     rules: &'a AccountRules,
@@ -264,7 +264,7 @@ pub struct Accounts<'a> {
 
 impl<'a> Accounts<'a> {
     /// For a Windows that was read.
-    pub fn new(new: &'a Installation, tree: &'a dyn Tree, rules: &'a AccountRules) -> Self {
+    pub(super) fn new(new: &'a Installation, tree: &'a dyn Tree, rules: &'a AccountRules) -> Self {
         let obstacle = unattend::copy_profile(new, tree);
         Self { new, tree, rules, sids: BTreeSet::new(), folders: BTreeSet::new(), obstacle }
     }
@@ -273,7 +273,7 @@ impl<'a> Accounts<'a> {
     ///
     /// # Errors
     /// The reason why he cannot be injected, and the next step.
-    pub fn decide(&mut self, old: Old<'_>) -> Result<(Account, Home), Refusal> {
+    pub(super) fn decide(&mut self, old: Old<'_>) -> Result<(Account, Home), Refusal> {
         if old.kind() == ProfileKind::Service || old.user.sid.as_ref().is_some_and(|sid| !sid.is_account()) {
             return Err(Refusal::new(
                 "It belongs to a service or to the system, which the new Windows has its own of.",

@@ -20,7 +20,7 @@ use crate::{
 const MAX_COPY: u64 = 256 << 20;
 
 /// Files to be made in the target. Their paths are those they get.
-pub struct Made<'a> {
+pub(super) struct Made<'a> {
     target: &'a dyn Target,
     items: Vec<FileItem>,
     /// Upper-case paths of what is in `items`.

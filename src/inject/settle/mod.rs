@@ -5,6 +5,7 @@
 //! inject: personalities with their placement, files made for new profiles, hives edited in memory.
 
 mod accounts;
+mod finish;
 mod first_start;
 mod hives;
 pub(super) mod links;
@@ -14,6 +15,9 @@ mod made;
 mod profile;
 mod territory;
 mod unattend;
+mod closed_keys;
+mod registry;
+mod user_hive;
 mod values;
 
 use std::collections::BTreeMap;
@@ -22,23 +26,28 @@ use serde::Serialize;
 
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+#[cfg(windows)]
+pub use finish::ThisWindows;
+pub use finish::{Finished, RunningWindows, finish};
 pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
 pub use hives::{HiveStep, Hives};
 use made::Made;
 use profile::NewProfile;
+pub use registry::{RegistryMerge, RegistryOwner};
 pub(super) use territory::is_hive_of;
 pub use territory::{Territory, Trespass};
+pub use user_hive::{user_classes_hive, user_hive_from_default};
 pub use values::Texts;
 
 use super::{
-    FolderLayout, InjectError, Mapping, Placed, Placement, Source,
+    FolderLayout, InjectError, Mapping, Placed, Placement, Settlement, Source,
     target::{Target, TargetTree},
 };
 use crate::{
-    gather::{Header, Item},
+    gather::{Header, Item, KeyItem},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::Deferred,
+    rules::{Collision, Deferred, EffectRules},
     windows::{self, Environment, Installation, Profile, Tree},
 };
 
@@ -52,10 +61,12 @@ pub struct OldPersonality<'a> {
 }
 
 /// What the administrator wishes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wishes {
     /// Who becomes whom.
     pub accounts: AccountRules,
+    /// Whose registry value wins where no rule says.
+    pub collision: Collision,
     /// The program's exe for the new Windows, which finishes there what cannot be done now.
     pub tool: Option<Vec<u8>>,
 }
@@ -157,14 +168,40 @@ pub fn settle<'a>(
             placements.push(None);
             continue;
         }
-        let mapping = place(&windows, &tree, one.header, settler, &sids);
+        let brought = Brought::read(one.source)?;
+        let old_layout = old_layout(one.header);
+        let profile = profile(&windows, &tree, settler);
+        let new_layout = new_layout(&windows, profile.as_ref());
+        let mapping = Mapping::between(&old_layout, &new_layout, sids.clone());
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
-        placements.push(Some(Placement { mapping, settlement: None }));
+        let owner = registry_owner(&windows, settler, profile.as_ref());
+        RegistryMerge {
+            owner: &owner,
+            texts: &Texts::new(&mapping, &one.header.variables, &plain(&new_layout.variables)),
+            rules: &brought.rules,
+            collision: wishes.collision,
+            sids: &sids,
+            variables: &new_layout.variables,
+            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
+            record,
+        }
+        .merge(&brought.keys, &mut hives);
+        let settlement = Settlement {
+            territory: match &profile {
+                Some(profile) => Territory::of_user(&windows, profile),
+                None => Territory::of_machine(&windows),
+            },
+            old_profile: one.header.user.as_ref().map(|user| user.profile.clone()),
+            old: old_layout,
+            new: new_layout,
+            rules: brought.rules,
+        };
+        placements.push(Some(Placement { mapping, settlement: Some(settlement) }));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, account, &windows);
         }
         let user = settler.account.as_ref().map(|account| &account.sid);
-        deferred(one.source)?.iter().for_each(|deferred| queue.add_deferred(user, deferred));
+        brought.deferred.iter().for_each(|deferred| queue.add_deferred(user, deferred));
     }
     let service = wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record);
     Ok(Settled { settlers, queue, service, hives: hives.finish()?, placements, made, windows })
@@ -231,24 +268,35 @@ fn new_sids(old: &[OldPersonality<'_>], settlers: &[Settler]) -> BTreeMap<Sid, S
     pairs.collect()
 }
 
-/// Where the things of a personality go.
-fn place(
-    windows: &Installation,
-    tree: &dyn Tree,
-    header: &Header,
-    settler: &Settler,
-    sids: &BTreeMap<Sid, Sid>,
-) -> Mapping {
-    let new_layout = FolderLayout {
+/// The new Windows as a user finds it, or as itself.
+fn new_layout(windows: &Installation, profile: Option<&Profile>) -> FolderLayout {
+    FolderLayout {
         drive: windows.drives.system(),
         root: windows.drives.root().clone(),
-        variables: match profile(windows, tree, settler) {
-            Some(profile) => profile.variables,
-            None => windows.variables.clone(),
-        },
+        variables: profile.map_or_else(|| windows.variables.clone(), |profile| profile.variables.clone()),
         is_64_bit: windows.architecture.is_64_bit(),
+    }
+}
+
+fn plain(variables: &Environment) -> BTreeMap<String, String> {
+    variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The hives that the keys of a personality go into.
+fn registry_owner(windows: &Installation, settler: &Settler, profile: Option<&Profile>) -> RegistryOwner {
+    let (Some(home), Some(profile)) = (&settler.home, profile) else {
+        return RegistryOwner::Machine {
+            software: windows.hives.software.clone(),
+            system: windows.hives.system.clone(),
+            control_set: windows.control_set_key(),
+        };
     };
-    Mapping::between(&old_layout(header), &new_layout, sids.clone())
+    let below = |path: &str| home.folder().join_path(&path.into());
+    let made = home.is_new().then(|| below(profile::USRCLASS));
+    RegistryOwner::User {
+        ntuser: profile.ntuser.clone().unwrap_or_else(|| below(profile::NTUSER)),
+        usrclass: profile.usrclass.clone().or(made),
+    }
 }
 
 /// The profile of the account, as it is or will be.
@@ -263,28 +311,35 @@ fn profile(windows: &Installation, tree: &dyn Tree, settler: &Settler) -> Option
 }
 
 fn old_layout(header: &Header) -> FolderLayout {
-    let mut variables = Environment::default();
-    for (name, value) in &header.variables {
-        variables.set(name, value);
-    }
     FolderLayout {
         drive: header.computer.drive.chars().next().unwrap_or('C'),
         root: header.computer.windows_dir.parent().unwrap_or_default(),
-        variables,
+        variables: header.variables.iter().collect(),
         is_64_bit: header.computer.architecture.contains("64"),
     }
 }
 
-/// What the rules of a personality want done by the new Windows.
-fn deferred(source: &dyn Source) -> Result<Vec<Deferred>, InjectError> {
-    let mut all = Vec::new();
-    let mut keep = |item| {
-        if let Item::Deferred(deferred) = item {
-            all.push(deferred);
-        }
-    };
-    source.items(&mut keep).map_err(InjectError::Source)?;
-    Ok(all)
+/// What a personality brings beside its files.
+struct Brought {
+    rules: EffectRules,
+    keys: Vec<KeyItem>,
+    /// What its rules want done by the new Windows.
+    deferred: Vec<Deferred>,
+}
+
+impl Brought {
+    fn read(source: &dyn Source) -> Result<Self, InjectError> {
+        let (mut rules, mut keys, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
+        let mut keep = |item| match item {
+            Item::Rule(rule) => rules.push(rule),
+            Item::Key(key) => keys.push(key),
+            Item::Deferred(one) => deferred.push(one),
+            Item::File(_) | Item::Note(_) => {}
+        };
+        source.items(&mut keep).map_err(InjectError::Source)?;
+        let rules = EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))?;
+        Ok(Self { rules, keys, deferred })
+    }
 }
 
 /// Puts what waits into the target, and what starts it; gives the command of the service. What does not work is noted:

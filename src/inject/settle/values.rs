@@ -80,6 +80,11 @@ impl<'a> Texts<'a> {
         changed.then(|| out.iter().flat_map(|unit| unit.to_le_bytes()).chain(odd.iter().copied()).collect())
     }
 
+    /// The name of a value with old paths and SIDs replaced; none when it stays as it is. Programs list files so.
+    pub(super) fn name(&self, name: &NtString) -> Option<NtString> {
+        self.mapping.text(name)
+    }
+
     /// A text whose variables are expanded is judged by where it led: `%USERPROFILE%\Eigene Dateien` has no old path in
     /// it and still must become another.
     fn text(&self, text: &NtString, expands: bool) -> Option<NtString> {

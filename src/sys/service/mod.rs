@@ -1,0 +1,8 @@
+//! This program as a service of the running Windows.
+//!
+//! There is no twin for Linux.
+
+#[cfg(windows)]
+mod win32;
+#[cfg(windows)]
+pub use win32::{delete, run};
