@@ -222,7 +222,8 @@ impl Hive {
         Ok(cells)
     }
 
-    /// Sets a value, creating it when the key has none of this name. The empty name is the key's default value.
+    /// Sets a value, creating it when the key has none of this name. The empty name is the key's default value. One that
+    /// has this type and these data already is left alone, and so is the time of its key.
     ///
     /// # Errors
     /// When the name or the data are beyond the limits of Windows for this version of hive.
@@ -242,7 +243,14 @@ impl Hive {
             });
         }
         let (max_name, max_data) = (node.max_value_name_len, node.max_value_data_len);
-        let existing = found.value(&name).map(|value| value.index);
+        let existing = found.value(&name);
+        if let Some(value) = existing
+            && value.data_type() == value_type
+            && value.data().is_ok_and(|there| *there == *data)
+        {
+            return Ok(());
+        }
+        let existing = existing.map(|value| value.index);
         if name.len() > MAX_VALUE_NAME {
             let (max, actual) = (MAX_VALUE_NAME, name.len());
             return Err(HiveError::Limit { what: "the name of the value", max, actual });

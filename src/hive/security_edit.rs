@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{
-    CellIndex, Hive, HiveError, KeyId,
+    CellIndex, Hive, HiveError, Key, KeyId,
     bytes::put,
     key_node,
     key_security::{self, BLINK, FLINK, KeySecurity, REFERENCE_COUNT},
@@ -25,12 +25,16 @@ pub struct SidChanges {
 }
 
 impl Hive {
-    /// Gives a key a security descriptor.
+    /// Gives a key a security descriptor. One that has it already is left alone.
     ///
     /// # Errors
     /// When the ring of security cells is damaged, or the hive cannot be edited.
     pub fn set_security(&mut self, key: KeyId, descriptor: &SecurityDescriptor) -> Result<(), HiveError> {
-        let old = self.key_by_id(key)?.node().security;
+        let found = self.key_by_id(key)?;
+        let old = found.node().security;
+        if found.security().is_ok_and(|there| there.as_ref() == Some(descriptor)) {
+            return Ok(());
+        }
         let time = self.begin_edit()?;
         let new = self.security_cell(descriptor.as_bytes())?;
         self.move_to_security(key.0, old, new)?;
@@ -79,6 +83,35 @@ impl Hive {
             }
         }
         Ok(changes)
+    }
+
+    /// Gives keys other security descriptors, where `map` names one for a key. Times of keys stay, as with
+    /// [`Hive::map_sids`].
+    ///
+    /// # Errors
+    /// When a descriptor that is used is damaged, or the hive cannot be edited.
+    pub fn map_security(
+        &mut self,
+        map: impl Fn(Key<'_>, &SecurityDescriptor) -> Option<SecurityDescriptor>,
+    ) -> Result<(), HiveError> {
+        let mut moves = Vec::new();
+        let mut keys = vec![self.root()];
+        while let Some(key) = keys.pop() {
+            keys.extend(key.subkeys());
+            let Some(old) = key.security()? else { continue };
+            moves.extend(
+                map(key, &old).filter(|new| *new != old).map(|new| (key.id().0, key.node().security, new)),
+            );
+        }
+        if moves.is_empty() {
+            return Ok(());
+        }
+        self.begin_edit()?;
+        for (key, old, new) in moves {
+            let new = self.security_cell(new.as_bytes())?;
+            self.move_to_security(key, old, new)?;
+        }
+        Ok(())
     }
 
     fn move_to_security(&mut self, key: CellIndex, old: CellIndex, new: CellIndex) -> Result<(), HiveError> {

@@ -40,7 +40,8 @@ pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 pub use settle::{
     Account, AccountRules, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue, Refusal,
-    SERVICE, Settled, Settler, Territory, Texts, Trespass, Wishes, settle, windows_folder,
+    RegistryMerge, RegistryOwner, SERVICE, Settled, Settler, Territory, Texts, Trespass, Wishes, settle,
+    user_classes_hive, user_hive_from_default, windows_folder,
 };
 pub use sources::{Below, StoredPersonality};
 pub use target::{

@@ -193,23 +193,35 @@ impl SecurityDescriptor {
     /// objects.
     pub fn inherited_by_key(&self) -> Option<Self> {
         let (owner, group) = (self.owner()?, self.group().or_else(|| self.owner())?);
-        let dacl = inherited_acl(self.0.get(self.part(16)?..)?, &owner, &group)?;
-        let sacl = self.part(12).and_then(|at| inherited_acl(self.0.get(at..)?, &owner, &group));
-        let parts = [Some(owner.to_bytes()), Some(group.to_bytes()), sacl, Some(dacl)];
-        let auto = u16_at(&self.0, 2)? & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED);
-        let mut control = SELF_RELATIVE | DACL_PRESENT | auto & DACL_AUTO_INHERITED;
-        if parts.get(2).is_some_and(Option::is_some) {
-            control |= SACL_PRESENT | auto & SACL_AUTO_INHERITED;
-        }
-        let mut out = vec![0; 20];
-        out.splice(..4, [&[1, 0][..], &control.to_le_bytes()].concat());
-        for ((_, field), part) in PARTS.into_iter().zip(parts) {
-            let Some(part) = part else { continue };
-            let at = u32::try_from(out.len()).ok()?;
-            out.get_mut(field..field + 4)?.copy_from_slice(&at.to_le_bytes());
-            out.extend(part);
-        }
-        Self::parse(&out).ok()
+        let control = u16_at(&self.0, 2)?;
+        let inherit = |part: usize, automatic: u16| {
+            let mark = if control & automatic == 0 { 0 } else { INHERITED_ACE };
+            inherited_acl(self.0.get(self.part(part)?..)?, mark, &owner, &group)
+        };
+        let dacl = inherit(16, DACL_AUTO_INHERITED)?;
+        let sacl = inherit(12, SACL_AUTO_INHERITED);
+        let parts = Parts { sacl, dacl: Some(dacl), owner: Some(owner), group: Some(group) };
+        parts.assemble(control & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED))
+    }
+
+    /// This descriptor with a right added for a SID, before the other grants and behind what is denied; marked inherited
+    /// where all entries are. None when there is no DACL, which grants everything already.
+    pub fn granting_also(&self, sid: &Sid, mask: u32) -> Option<Self> {
+        let acl = self.0.get(self.part(16)?..)?;
+        let aces = Self::aces_of(acl)?;
+        let is = |at: usize, test: &dyn Fn(u8, u8) -> bool| {
+            let flags = at.checked_add(1).and_then(|at| acl.get(at));
+            acl.get(at).zip(flags).is_some_and(|(ace_type, flags)| test(*ace_type, *flags))
+        };
+        let inherited = |_: u8, flags: u8| flags & INHERITED_ACE != 0;
+        let mark = if aces.iter().all(|(at, _)| is(*at, &inherited)) { INHERITED_ACE } else { 0 };
+        let denied = |ace_type: u8, flags: u8| ace_type == 1 && flags & INHERITED_ACE == mark;
+        let place = aces.iter().take_while(|(at, _)| is(*at, &denied)).count();
+        let ace = allowed(sid, mask, OBJECT_INHERIT | CONTAINER_INHERIT | mark)?;
+        let dacl = Some(with_ace(acl, place, &ace)?);
+        let sacl = self.part(12).and_then(|at| whole_acl(self.0.get(at..)?));
+        let parts = Parts { sacl, dacl, owner: self.owner(), group: self.group() };
+        parts.assemble(u16_at(&self.0, 2)? & !(DACL_PRESENT | SACL_PRESENT | SELF_RELATIVE))
     }
 
     /// Offset of a part, none where the field is zero.
@@ -305,8 +317,67 @@ fn map_acl(acl: &[u8], map: impl Fn(&Sid) -> Option<Sid>) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The entries of an ACL that a key below inherits; none when there are none.
-fn inherited_acl(acl: &[u8], owner: &Sid, group: &Sid) -> Option<Vec<u8>> {
+/// What a descriptor is put together from.
+struct Parts {
+    sacl: Option<Vec<u8>>,
+    dacl: Option<Vec<u8>>,
+    owner: Option<Sid>,
+    group: Option<Sid>,
+}
+
+impl Parts {
+    /// Lays them out in the order of the kernel, so that equal descriptors are equal bytes. `control` has the bits beyond
+    /// those that say what is there.
+    fn assemble(self, control: u16) -> Option<SecurityDescriptor> {
+        let present = |part: &Option<Vec<u8>>, flag: u16| if part.is_some() { flag } else { 0 };
+        let control =
+            control | SELF_RELATIVE | present(&self.sacl, SACL_PRESENT) | present(&self.dacl, DACL_PRESENT);
+        let mut out = vec![0; 20];
+        out.splice(..4, [&[1, 0][..], &control.to_le_bytes()].concat());
+        let sid = |sid: Option<Sid>| sid.map(|sid| sid.to_bytes());
+        for (field, part) in [(12, self.sacl), (16, self.dacl), (4, sid(self.owner)), (8, sid(self.group))] {
+            let Some(part) = part else { continue };
+            let at = u32::try_from(out.len()).ok()?;
+            out.get_mut(field..field + 4)?.copy_from_slice(&at.to_le_bytes());
+            out.extend(part);
+        }
+        SecurityDescriptor::parse(&out).ok()
+    }
+}
+
+/// `ACCESS_ALLOWED_ACE`.
+fn allowed(sid: &Sid, mask: u32, flags: u8) -> Option<Vec<u8>> {
+    let sid = sid.to_bytes();
+    let len = u16::try_from(sid.len().checked_add(8)?).ok()?;
+    Some([&[0, flags][..], &len.to_le_bytes(), &mask.to_le_bytes(), &sid].concat())
+}
+
+/// The bytes of the ACL at the start of `acl`.
+fn whole_acl(acl: &[u8]) -> Option<Vec<u8>> {
+    acl.get(..usize::from(u16_at(acl, 2)?)).map(<[u8]>::to_vec)
+}
+
+/// The ACL with one more entry, as number `place`.
+fn with_ace(acl: &[u8], place: usize, ace: &[u8]) -> Option<Vec<u8>> {
+    let mut out = whole_acl(acl)?;
+    let aces = SecurityDescriptor::aces_of(acl)?;
+    let end = match aces.last() {
+        Some((last, _)) => last.checked_add(usize::from(u16_at(acl, last.checked_add(2)?)?))?,
+        None => 8,
+    };
+    // What lies behind the last entry is room without meaning.
+    out.truncate(end);
+    let at = aces.get(place).map_or(end, |(at, _)| *at);
+    out.splice(at..at, ace.iter().copied());
+    let (size, count) = (u16::try_from(out.len()).ok()?, u16_at(acl, 4)?.checked_add(1)?);
+    out.get_mut(2..4)?.copy_from_slice(&size.to_le_bytes());
+    out.get_mut(4..6)?.copy_from_slice(&count.to_le_bytes());
+    Some(out)
+}
+
+/// The entries of an ACL that a key below inherits; none when there are none. `mark` is [`INHERITED_ACE`] where the key
+/// above says that its own came so: Windows does not begin to mark them by itself.
+fn inherited_acl(acl: &[u8], mark: u8, owner: &Sid, group: &Sid) -> Option<Vec<u8>> {
     let mut out = acl.get(..8)?.to_vec();
     let mut count = 0_u16;
     for (at, sid_at) in SecurityDescriptor::aces_of(acl)? {
@@ -317,7 +388,7 @@ fn inherited_acl(acl: &[u8], owner: &Sid, group: &Sid) -> Option<Vec<u8>> {
             continue;
         }
         let goes_on = flags & NO_PROPAGATE == 0;
-        let kept = flags & !INHERIT_FLAGS | INHERITED_ACE;
+        let kept = flags & !(INHERIT_FLAGS | INHERITED_ACE) | mark;
         let handed_on = kept | flags & (OBJECT_INHERIT | CONTAINER_INHERIT);
         let sid = sid_at.and_then(|sid_at| Sid::parse(acl.get(sid_at..)?).ok());
         let creator = match sid.as_ref().map(Sid::to_string).as_deref() {

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::object::Object;
-use crate::nt::{WinPath, upcase};
+use crate::nt::{NtString, WinPath, upcase};
 
 /// Stands between the names of a folded path. U+0000 occurs in no file name; in a registry key name only by abuse of
 /// the native interface, and then it merely splits the name.
@@ -161,6 +161,17 @@ impl Pattern {
     pub fn covers_file(&self, drive: char, path: &WinPath) -> bool {
         let Object { node, leaf } = Object::file(drive, path);
         self.kind == ObjectKind::File && self.matches(&node, leaf.as_deref())
+    }
+
+    /// True when it covers a registry key itself.
+    pub fn covers_key(&self, key: &NtString) -> bool {
+        self.matches(&Object::key(key).node, None)
+    }
+
+    /// True when it covers a registry value; the default value is the empty name.
+    pub fn covers_value(&self, key: &NtString, name: &NtString) -> bool {
+        let object = Object::value(key, name);
+        self.matches(&object.node, object.leaf.as_deref())
     }
 
     /// The leaf as it was written.

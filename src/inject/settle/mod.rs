@@ -14,6 +14,9 @@ mod made;
 mod profile;
 mod territory;
 mod unattend;
+mod closed_keys;
+mod registry;
+mod user_hive;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,8 +29,10 @@ pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
 pub use hives::{HiveStep, Hives};
 use made::Made;
 use profile::NewProfile;
+pub use registry::{RegistryMerge, RegistryOwner};
 pub(super) use territory::is_hive_of;
 pub use territory::{Territory, Trespass};
+pub use user_hive::{user_classes_hive, user_hive_from_default};
 pub use values::Texts;
 
 use super::{
