@@ -152,7 +152,7 @@ fn settle<'t>(
         None => None,
     };
     let read = |path: PathBuf| fs_err::read(path).map_err(|error| bad(format!("{error}.")));
-    let wishes = Wishes { accounts, tool: tool.map(read).transpose()? };
+    let wishes = Wishes { accounts, tool: tool.map(read).transpose()?, ..Wishes::default() };
     inject::settle(target, folder, olds, wishes, record).map(Some).map_err(|error| inject_error(&error))
 }
 

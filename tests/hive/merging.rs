@@ -137,8 +137,8 @@ impl Home {
     }
 }
 
-fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn variables(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().copied().collect()
 }
 
 fn merge(
@@ -163,12 +163,13 @@ fn merge(
         ("WINDIR", r"D:\Windows"),
     ]);
     let sids: BTreeMap<Sid, Sid> = [(OLD_SID.parse().unwrap(), NEW_SID.parse().unwrap())].into();
-    let root = WinPath::root();
-    let mapping = Mapping::between(
-        &FolderLayout { drive: 'C', root: &root, variables: &old, is_64_bit: false },
-        &FolderLayout { drive: 'D', root: &root, variables: &new, is_64_bit: true },
-        sids.clone(),
-    );
+    let layout = |drive, variables: &Environment, is_64_bit| FolderLayout {
+        drive,
+        root: WinPath::root(),
+        variables: variables.clone(),
+        is_64_bit,
+    };
+    let mapping = Mapping::between(&layout('C', &old, false), &layout('D', &new, true), sids.clone());
     let texts = Texts::new(&mapping, &old, &new);
     RegistryMerge {
         owner,
@@ -870,7 +871,7 @@ fn a_new_user_gets_the_default_profile_as_windows_gives_it() {
         assert_eq!(hive.judge(&before.check(), &Vec::new), Ok(()), "{name}");
         editing::ask_others(name, &corpus, &before, &hive);
 
-        let classes = user_classes_hive(&user, &hive).unwrap();
+        let classes = user_classes_hive(&user, &hive, FileTime(1 << 56)).unwrap();
         assert_eq!(classes.root().name().to_string_lossy(), format!("{NEW_SID}_Classes"));
         assert_eq!(classes.base_block().minor, hive.base_block().minor);
         assert!(classes.check().is_sound() && classes.second_opinion().is_empty());

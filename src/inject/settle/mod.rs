@@ -40,10 +40,10 @@ use super::{
     target::{Target, TargetTree},
 };
 use crate::{
-    gather::{Header, Item},
+    gather::{Header, Item, KeyItem},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::Deferred,
+    rules::{CarriedRule, Collision, Deferred, EffectRules},
     windows::{self, Environment, Installation, Profile, Tree},
 };
 
@@ -61,6 +61,8 @@ pub struct OldPersonality<'a> {
 pub struct Wishes {
     /// Who becomes whom.
     pub accounts: AccountRules,
+    /// Who wins where both have a setting and no rule says; none is the old Windows.
+    pub settings: Option<Collision>,
     /// The program's exe for the new Windows, which finishes there what cannot be done now.
     pub tool: Option<Vec<u8>>,
 }
@@ -162,7 +164,22 @@ pub fn settle<'a>(
             placements.push(None);
             continue;
         }
-        let mapping = place(&windows, &tree, one.header, settler, &sids);
+        let (old, new) = (old_layout(one.header), new_layout(&windows, &tree, settler));
+        let mapping = Mapping::between(&old, &new, sids.clone());
+        if let Some(owner) = registry_owner(&windows, settler) {
+            let (rules, keys) = settings(one.source)?;
+            let merge = RegistryMerge {
+                owner: &owner,
+                texts: &Texts::new(&mapping, &old.variables, &new.variables),
+                rules: &EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))?,
+                collision: wishes.settings.unwrap_or(Collision::Source),
+                sids: &sids,
+                variables: &new.variables,
+                has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
+                record,
+            };
+            merge.merge(&keys, &mut hives);
+        }
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
         placements.push(Some(Placement { mapping, settlement: None }));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
@@ -236,15 +253,9 @@ fn new_sids(old: &[OldPersonality<'_>], settlers: &[Settler]) -> BTreeMap<Sid, S
     pairs.collect()
 }
 
-/// Where the things of a personality go.
-fn place(
-    windows: &Installation,
-    tree: &dyn Tree,
-    header: &Header,
-    settler: &Settler,
-    sids: &BTreeMap<Sid, Sid>,
-) -> Mapping {
-    let new_layout = FolderLayout {
+/// The new Windows as the account sees it.
+fn new_layout(windows: &Installation, tree: &dyn Tree, settler: &Settler) -> FolderLayout {
+    FolderLayout {
         drive: windows.drives.system(),
         root: windows.drives.root().clone(),
         variables: match profile(windows, tree, settler) {
@@ -252,8 +263,42 @@ fn place(
             None => windows.variables.clone(),
         },
         is_64_bit: windows.architecture.is_64_bit(),
+    }
+}
+
+/// The hives that the keys of a personality are merged into; none where its profile has none.
+fn registry_owner(windows: &Installation, settler: &Settler) -> Option<RegistryOwner> {
+    let Some(account) = &settler.account else {
+        let hives = &windows.hives;
+        return Some(RegistryOwner::Machine {
+            software: hives.software.clone(),
+            system: hives.system.clone(),
+            control_set: windows.control_set_key(),
+        });
     };
-    Mapping::between(&old_layout(header), &new_layout, sids.clone())
+    match settler.home.as_ref()? {
+        Home::There { .. } => {
+            let profile = windows.profile(&account.sid)?;
+            let (ntuser, usrclass) = (profile.ntuser.clone()?, profile.usrclass.clone());
+            Some(RegistryOwner::User { ntuser, usrclass })
+        }
+        Home::New { folder, .. } => {
+            let [ntuser, usrclass] = profile::hives_of(folder);
+            Some(RegistryOwner::User { ntuser, usrclass: Some(usrclass) })
+        }
+    }
+}
+
+/// The rules and the registry keys of a personality.
+fn settings(source: &dyn Source) -> Result<(Vec<CarriedRule>, Vec<KeyItem>), InjectError> {
+    let (mut rules, mut keys) = (Vec::new(), Vec::new());
+    let mut keep = |item| match item {
+        Item::Rule(rule) => rules.push(rule),
+        Item::Key(key) => keys.push(key),
+        _ => {}
+    };
+    source.items(&mut keep).map_err(InjectError::Source)?;
+    Ok((rules, keys))
 }
 
 /// The profile of the account, as it is or will be.

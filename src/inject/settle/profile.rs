@@ -5,10 +5,10 @@
 //!
 //! Not yet verified on Windows: that the first logon takes this profile for his.
 
-use super::{Account, Hives, made::Made};
+use super::{Account, Hives, made::Made, user_classes_hive, user_hive_from_default};
 use crate::{
     gather::Reparse,
-    hive::{Hive, HiveError, KeyId, ValueType},
+    hive::{Hive, HiveError, ValueType},
     inject::target::{Metadata, Target, TargetTree},
     nt::{Ace, HexBytes, NtString, SecurityDescriptor, SecurityError, Sid, WinPath},
     record::{Outcome, Record},
@@ -24,9 +24,8 @@ const PROTECTED: u16 = 0x1000;
 const OBJECT_INHERIT: u8 = 0x01;
 const CONTAINER_INHERIT: u8 = 0x02;
 const INHERITED: u8 = 0x10;
-/// `FILE_ALL_ACCESS`, `KEY_ALL_ACCESS`, `FILE_LIST_DIRECTORY`.
+/// `FILE_ALL_ACCESS`, `FILE_LIST_DIRECTORY`.
 const FILE_ALL: u32 = 0x001F_01FF;
-const KEY_ALL: u32 = 0x000F_003F;
 const LIST: u32 = 0x1;
 /// Hidden, system and not indexed, as Windows marks its junctions; hidden and archive, as it marks hives.
 const JUNCTION: u32 = 0x2 | 0x4 | 0x2000;
@@ -112,11 +111,10 @@ impl NewProfile<'_> {
         let default_hive = self.windows.hives.default_user.as_ref().ok_or(ProfileError::NoDefault)?;
         let default = default_hive.parent().unwrap_or_default();
         let user_hive = self.user_hive(default_hive)?;
-        let classes = self.classes(&default, user_hive.base_block().minor)?;
+        let classes = self.classes(&default, &user_hive)?;
         register(hives.edit(&self.windows.hives.software)?, &self.account.sid, &self.portable_image_path())?;
         self.copy_default(&TargetTree(self.target).spelled(&default), made, record)?;
-        for (name, hive) in [(NTUSER, user_hive), (USRCLASS, classes)] {
-            let path = self.folder.join_path(&name.into());
+        for (path, hive) in hives_of(self.folder).into_iter().zip([user_hive, classes]) {
             self.require_folder(&path.parent().unwrap_or_default(), made)?;
             let security = Some(self.inherited(false, &[])?);
             let metadata = Metadata { attributes: Some(HIVE), security, ..Metadata::default() };
@@ -256,60 +254,32 @@ impl NewProfile<'_> {
     }
 
     fn user_hive(&self, default: &WinPath) -> Result<Hive, ProfileError> {
-        let mut hive = windows::open_hive_to_edit(&TargetTree(self.target), default)?;
-        open_to(&mut hive, &self.account.sid)?;
-        Ok(hive)
+        let hive = windows::open_hive_to_edit(&TargetTree(self.target), default)?;
+        self.made_over(hive, &default.parent().unwrap_or_default())
     }
 
     /// `UsrClass.dat`: Default's where it has one, else an empty one.
-    fn classes(&self, default: &WinPath, minor: u32) -> Result<Hive, ProfileError> {
+    fn classes(&self, default: &WinPath, like: &Hive) -> Result<Hive, ProfileError> {
         match windows::open_hive_to_edit(&TargetTree(self.target), &default.join_path(&USRCLASS.into())) {
-            Ok(mut hive) => {
-                open_to(&mut hive, &self.account.sid)?;
-                Ok(hive)
-            }
+            Ok(hive) => self.made_over(hive, default),
             Err(HiveFileError::Absent { .. }) => {
-                let sids = [Sid::of_authority(5).with_rid(18), administrators(), self.account.sid.clone()];
-                let grant = |sid| Ace { ace_type: 0, flags: CONTAINER_INHERIT, mask: KEY_ALL, sid };
-                let dacl: Vec<Ace> = sids.into_iter().map(grant).collect();
-                let security = SecurityDescriptor::build(0, &administrators(), &dacl)?;
-                let name = format!("{}_Classes", self.account.sid);
                 // As its twin, which Windows wrote.
                 let time = self.like(default).times.unwrap_or_default().created;
-                Ok(Hive::create(minor, name.as_str(), &security, time)?)
+                Ok(user_classes_hive(&self.account.sid, like, time)?)
             }
             Err(error) => Err(error.into()),
         }
     }
+
+    fn made_over(&self, hive: Hive, default: &WinPath) -> Result<Hive, ProfileError> {
+        let from = self.windows.drives.old_path(default);
+        Ok(user_hive_from_default(hive, &self.account.sid, &from, self.image_path)?)
+    }
 }
 
-/// Grants a user everything in a hive that was made for nobody.
-fn open_to(hive: &mut Hive, sid: &Sid) -> Result<(), ProfileError> {
-    let mut keys: Vec<(KeyId, bool)> = vec![(hive.root().id(), true)];
-    let mut at = 0;
-    while let Some((id, _)) = keys.get(at).copied() {
-        keys.extend(hive.key_by_id(id)?.subkeys().map(|key| (key.id(), false)));
-        at = at.saturating_add(1);
-    }
-    for (id, is_root) in keys {
-        let Some(old) = hive.key_by_id(id)?.security()? else { continue };
-        // Conditional and object entries are not those of a Default profile, and cannot be copied without their rest.
-        let mut old_dacl = old.dacl().unwrap_or_default();
-        old_dacl.retain(|ace| ace.ace_type <= 1);
-        if old_dacl.iter().any(|ace| ace.ace_type == 0 && ace.sid == *sid && ace.mask & KEY_ALL == KEY_ALL) {
-            continue;
-        }
-        let flags = if is_root { CONTAINER_INHERIT } else { CONTAINER_INHERIT | INHERITED };
-        // Denials stay before grants.
-        let denials = old_dacl.iter().take_while(|ace| ace.ace_type == 1).count();
-        let (denied, allowed) = old_dacl.split_at_checked(denials).unwrap_or_default();
-        let grant = [Ace { ace_type: 0, flags, mask: KEY_ALL, sid: sid.clone() }];
-        let dacl = [denied, &grant, allowed].concat();
-        let owner = old.owner().unwrap_or_else(administrators);
-        let control = old.control() & (PROTECTED | AUTO_INHERITED);
-        hive.set_security(id, &SecurityDescriptor::build(control, &owner, &dacl)?)?;
-    }
-    Ok(())
+/// The hives of a profile: `NTUSER.DAT` and `UsrClass.dat`.
+pub(super) fn hives_of(folder: &WinPath) -> [WinPath; 2] {
+    [NTUSER, USRCLASS].map(|name| folder.join_path(&name.into()))
 }
 
 /// The entry of `ProfileList`, without which Windows would make another folder.

@@ -54,15 +54,15 @@ pub fn user_hive_from_default(default: Hive, user: &Sid, from: &str, to: &str) -
     Ok(hive)
 }
 
-/// Makes an empty `UsrClass.dat` of a user, in the format of `like`, the user's other hive.
+/// Makes an empty `UsrClass.dat` of a user, in the format of `like`, the user's other hive, as made at `time`.
 ///
 /// # Errors
 /// When a hive of that format cannot be made.
-pub fn user_classes_hive(user: &Sid, like: &Hive) -> Result<Hive, HiveError> {
+pub fn user_classes_hive(user: &Sid, like: &Hive, time: FileTime) -> Result<Hive, HiveError> {
     // Apps in containers look up classes too; before Windows 8 nobody has their SID, and it grants nobody anything.
     let security = root_security(user, &[RESTRICTED, ALL_APPLICATION_PACKAGES])?;
     let name = format!("{user}_Classes");
-    Hive::create(like.base_block().minor, name.as_str(), &security, FileTime::now())
+    Hive::create(like.base_block().minor, name.as_str(), &security, time)
 }
 
 fn root_security(user: &Sid, readers: &[&str]) -> Result<SecurityDescriptor, HiveError> {
