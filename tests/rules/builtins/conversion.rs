@@ -23,7 +23,7 @@ fn compiled(installed: &[&str]) -> CompiledRules {
 fn move_of(rules: &CompiledRules, key: &str, value: &str) -> Option<Vec<String>> {
     let (key, value) = (NtString::from(key), NtString::from(value));
     assert!(rules.decide_registry(&key, &value).is_take());
-    let effects = rules.registry_effects(&key, &value);
+    let effects = rules.effects().registry(&key, &value);
     assert!(effects.location_modify.len() <= 1);
     let moved = effects.location_modify.first()?;
     let merge = effects.merge.expect("what the new PC has already must stay");
@@ -127,7 +127,7 @@ fn binary_settings_of_one_version_are_not_converted() {
         r"C:\Users\bob\AppData\Roaming\Microsoft\Templates\Normal.dot",
     ] {
         assert!(decide(&rules, path).is_take());
-        assert!(rules.file_effects('C', &WinPath::parse(path)).location_modify.is_empty(), "{path}");
+        assert!(rules.effects().file('C', &WinPath::parse(path)).location_modify.is_empty(), "{path}");
     }
 }
 
@@ -135,7 +135,7 @@ fn binary_settings_of_one_version_are_not_converted() {
 fn notes_of_windows_7_go_where_the_store_app_imports_them() {
     let notes = r"C:\Users\bob\AppData\Roaming\Microsoft\Sticky Notes\StickyNotes.snt";
     let rules = compiled(&[notes]);
-    let effects = rules.file_effects('C', &WinPath::parse(notes));
+    let effects = rules.effects().file('C', &WinPath::parse(notes));
     assert_eq!(
         effects.location_modify[0].portable_arguments[0].as_deref().unwrap(),
         r"%CSIDL_LOCAL_APPDATA%\Packages\Microsoft.MicrosoftStickyNotes_8wekyb3d8bbwe\LocalState\Legacy [ThresholdNotes.snt]"
