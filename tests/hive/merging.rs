@@ -661,6 +661,10 @@ impl Target for Failing<'_> {
         self.inner.read(path, limit)
     }
 
+    fn open(&self, path: &WinPath) -> Result<Box<dyn std::io::Read + '_>, TargetError> {
+        self.inner.open(path)
+    }
+
     fn create_folder(&self, path: &WinPath) -> Result<(), TargetError> {
         self.change(path)?;
         self.inner.create_folder(path)
