@@ -28,7 +28,7 @@ use serde_json::Value;
 use crate::support;
 
 /// A volume mounted by ntfs-3g in the foreground, so that its end, and with it the last write, can be waited for.
-struct Mount {
+pub(crate) struct Mount {
     root: PathBuf,
     daemon: Child,
 }
@@ -55,7 +55,7 @@ impl Mount {
         Some(Self { root: root.to_owned(), daemon })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.root
     }
 }
@@ -76,7 +76,7 @@ impl Drop for Mount {
 
 /// An image seen through ntfs-3g, read-only. Its two ways to streams complete each other: as extended attributes they
 /// can be listed, as files they can be longer than 64 KiB.
-struct Volume {
+pub(crate) struct Volume {
     attributes: Mount,
     streams: Mount,
     _mounted_in: tempfile::TempDir,
@@ -85,24 +85,24 @@ struct Volume {
 /// All that ntfs-3g tells of a file or folder. Left out is the time of the last change of the record, which it cannot
 /// set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    kind: &'static str,
-    attributes: u32,
+pub(crate) struct Seen {
+    pub(crate) kind: &'static str,
+    pub(crate) attributes: u32,
     created_modified_accessed: HexBytes,
-    security: HexBytes,
+    pub(crate) security: HexBytes,
     short_name: OsString,
-    reparse: HexBytes,
+    pub(crate) reparse: HexBytes,
     extended_attributes: HexBytes,
     object_id: HexBytes,
     /// Of every stream, the file's own under the empty name, length and hash.
-    streams: BTreeMap<OsString, (u64, Hash)>,
+    pub(crate) streams: BTreeMap<OsString, (u64, Hash)>,
     /// In units of 512 bytes.
     allocated: u64,
     inode: u64,
 }
 
 impl Volume {
-    fn open(image: &Path) -> Self {
+    pub(crate) fn open(image: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mount = |streams: &str| {
             let options = format!("ro,streams_interface={streams}");
@@ -176,7 +176,7 @@ impl Volume {
         all
     }
 
-    fn tree(&self) -> BTreeMap<PathBuf, Seen> {
+    pub(crate) fn tree(&self) -> BTreeMap<PathBuf, Seen> {
         self.walk(Path::new("")).into_iter().map(|path| (path.clone(), self.see(&path).unwrap())).collect()
     }
 }
@@ -224,7 +224,7 @@ impl Shown {
 }
 
 /// Runs the program; its exit code must be one of `codes`. Returns its JSON document.
-fn coldstate(codes: &[i32], args: &[&OsStr]) -> Value {
+pub(crate) fn coldstate(codes: &[i32], args: &[&OsStr]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(args).arg("--json").output().unwrap();
     let code = output.status.code().unwrap();
     assert!(codes.contains(&code), "{args:?} ends with {code}: {}", String::from_utf8_lossy(&output.stderr));
@@ -236,15 +236,15 @@ macro_rules! run {
 }
 
 /// An old volume with all its users in a datastore.
-struct Extracted {
-    dir: tempfile::TempDir,
+pub(crate) struct Extracted {
+    pub(crate) dir: tempfile::TempDir,
     image: PathBuf,
     computer: String,
     shown: Vec<Shown>,
 }
 
 impl Extracted {
-    fn new(kind: &str) -> Option<Self> {
+    pub(crate) fn new(kind: &str) -> Option<Self> {
         let image = support::image(kind)?;
         let dir = tempfile::tempdir().unwrap();
         if !fs_err::exists("/dev/fuse").unwrap()
@@ -279,15 +279,15 @@ impl Extracted {
     }
 
     /// For writing; always in the same place, because a journal names its target.
-    fn mount(&self, image: &Path) -> Mount {
+    pub(crate) fn mount(&self, image: &Path) -> Mount {
         Mount::new(image, &self.dir.path().join("target"), "streams_interface=windows").unwrap()
     }
 
-    fn journal(&self, number: u32) -> PathBuf {
+    pub(crate) fn journal(&self, number: u32) -> PathBuf {
         self.dir.path().join(format!("journal {number}"))
     }
 
-    fn inject(&self, image: &Path, number: u32, merge: &[&str]) -> Value {
+    pub(crate) fn inject(&self, image: &Path, number: u32, merge: &[&str]) -> Value {
         let mount = self.mount(image);
         let journal = self.journal(number);
         let store = self.store();

@@ -16,6 +16,9 @@ mod readme;
 mod roundtrip;
 /// Rule files: what they mean, what is wrong with them, and that the real ones are read.
 mod rules;
+/// Users of an old Windows become users of a new one, with profiles made for them.
+#[cfg(target_os = "linux")]
+mod settle;
 /// The datastore keeps what it is given, whatever happens to it.
 mod store;
 /// Made volumes, for the other modules.

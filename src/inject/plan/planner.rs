@@ -244,6 +244,13 @@ impl<'a> Planner<'a> {
         if item.names.iter().all(|name| placement.is_own_hive(&name.path)) {
             return Ok(());
         }
+        if self.is_settled(source) && is_compatibility_junction(&item) {
+            // A profile made by Windows, or for it, has its own, which lead to its own folders.
+            let wanted = placement.mapping.place(&item.path());
+            if self.taken.contains(&wanted.to_upper()) || self.target.exists(&wanted).unwrap_or(false) {
+                return Ok(());
+            }
+        }
         if let Some((outcome, reason)) = unfit(&item, self.target.support()) {
             self.record.note(outcome, item.path().to_string(), reason);
             return Ok(());
@@ -500,3 +507,12 @@ impl<'a> Planner<'a> {
 }
 
 const NEVER: &str = "a rule says that it is kept in the personality and not put back";
+
+/// True for what Windows leaves in profiles for programs that know the names of XP (`Application Data`): a junction that
+/// is hidden and of the system.
+fn is_compatibility_junction(item: &FileItem) -> bool {
+    const MOUNT_POINT: u32 = 0xA000_0003;
+    const HIDDEN_AND_SYSTEM: u32 = 0x6;
+    item.attributes & HIDDEN_AND_SYSTEM == HIDDEN_AND_SYSTEM
+        && item.reparse.as_ref().is_some_and(|reparse| reparse.tag == MOUNT_POINT)
+}
