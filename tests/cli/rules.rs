@@ -487,7 +487,7 @@ fn a_config_turns_components_off_and_controls_errors_and_groups() {
         ("elsewhere.xml", "<fatal>D:\\* [*]</fatal>"),
         ("nothing.xml", ""),
     ] {
-        let (ran, store) = extract(&config(name, errors), name);
+        let (ran, store) = extract(&config(name, errors), &format!("store-{name}"));
         let ran = ran.ends(3);
         assert!(ran.stderr.contains("Only in the cloud.docx"), "a note remains: {}", ran.told());
         let (_, header) = header(&store);
