@@ -189,7 +189,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 fn value(name: &str, data_type: u32, data: impl Into<Vec<u8>>) -> ValueItem {
-    ValueItem { name: name.into(), data_type, data: HexBytes(data.into()), restore: None }
+    ValueItem { name: name.into(), data_type, data: HexBytes(data.into()), restore: None, stays: false }
 }
 
 fn key(name: impl Into<NtString>, values: Vec<ValueItem>) -> KeyItem {
@@ -209,6 +209,7 @@ fn rule(kind: RuleKind, pattern: &str, call: Option<(&str, &[&str])>) -> Carried
             name: name.to_owned(),
             arguments: arguments.iter().map(|argument| Some((*argument).to_owned())).collect(),
             source_arguments: Vec::new(),
+            found: None,
         }),
         security: false,
         time_fields: false,

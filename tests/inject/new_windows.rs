@@ -180,6 +180,7 @@ pub(super) fn rule(kind: RuleKind, pattern: &str, call: &[&str]) -> CarriedRule 
             name: (*name).into(),
             arguments,
             source_arguments: Vec::new(),
+            found: None,
         }),
         security: kind == RuleKind::ExcludeAttributes,
         time_fields: kind == RuleKind::ExcludeAttributes,

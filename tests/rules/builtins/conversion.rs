@@ -28,7 +28,9 @@ fn move_of(rules: &CompiledRules, key: &str, value: &str) -> Option<Vec<String>>
     let moved = effects.location_modify.first()?;
     let merge = effects.merge.expect("what the new PC has already must stay");
     assert_eq!(merge.call.as_ref().unwrap().name, "DestinationPriority");
-    Some(moved.source_arguments.iter().flatten().cloned().collect())
+    let call = moved.call.as_ref().unwrap();
+    let words = if call.source_arguments.is_empty() { &call.arguments } else { &call.source_arguments };
+    Some(words.iter().flatten().cloned().collect())
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn notes_of_windows_7_go_where_the_store_app_imports_them() {
     let rules = compiled(&[notes]);
     let effects = rules.effects().file('C', &WinPath::parse(notes));
     assert_eq!(
-        effects.location_modify[0].portable_arguments[0].as_deref().unwrap(),
+        effects.location_modify[0].call.as_ref().unwrap().text(0),
         r"%CSIDL_LOCAL_APPDATA%\Packages\Microsoft.MicrosoftStickyNotes_8wekyb3d8bbwe\LocalState\Legacy [ThresholdNotes.snt]"
     );
     assert_eq!(effects.merge.unwrap().call.as_ref().unwrap().name, "DestinationPriority");
