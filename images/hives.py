@@ -2,6 +2,7 @@
 
 import struct
 
+import applications
 import nt
 import regf
 from regf import Expand
@@ -33,14 +34,14 @@ def software(m):
         ProductName=m.product, CurrentVersion=m.version, CurrentBuild=str(m.build), CurrentBuildNumber=str(m.build),
         CurrentType="Multiprocessor Free", InstallDate=nt.unix_time(m.installed), SystemRoot=f"C:\\{windows}", PathName=f"C:\\{windows}",
         RegisteredOwner="Contoso", RegisteredOrganization="Contoso Ltd", ProductId="00330-80000-00000-AA123",
-        BuildLab={"5.1": "2600.xpsp_sp3_gdr", "6.1": "7601.win7sp1_ldr"}.get(m.version, f"{m.build}.vb_release"),
+        BuildLab={"5.1": "2600.xpsp_sp3_gdr", "6.0": "6002.vistasp2_gdr", "6.1": "7601.win7sp1_ldr"}.get(m.version, f"{m.build}.vb_release"),
     ).stamp(m.installed)  # fmt: skip
     if m.xp:
         nt_key.set(CSDVersion="Service Pack 3")
     else:
         nt_key.set(EditionID=m.edition, InstallationType="Client")
-    if m.version == "6.1":
-        nt_key.set(CSDVersion="Service Pack 1")
+    if m.version in ("6.0", "6.1"):
+        nt_key.set(CSDVersion="Service Pack 2" if m.version == "6.0" else "Service Pack 1")
     if m.version == "6.3":
         nt_key.set(
             CurrentMajorVersionNumber=10, CurrentMinorVersionNumber=0, ReleaseId="2009", UBR=1889,
@@ -50,28 +51,28 @@ def software(m):
         ProgramFilesDir=f"C:\\{m.programs}", CommonFilesDir=f"C:\\{m.programs}\\" + ("Gemeinsame Dateien" if m.xp else "Common Files"),
         ProgramFilesPath=Expand("%ProgramFiles%"), DevicePath=Expand("%SystemRoot%\\inf"),
     )  # fmt: skip
+    if m.architecture == "AMD64" and m.kind not in ("sample", "bench"):
+        root.key("Microsoft\\Windows\\CurrentVersion").set_all({
+            "ProgramFilesDir (x86)": "C:\\Program Files (x86)", "CommonFilesDir (x86)": "C:\\Program Files (x86)\\Common Files",
+            "ProgramW6432Dir": "C:\\Program Files", "CommonW6432Dir": "C:\\Program Files\\Common Files",
+        })  # fmt: skip
     profile_list(m, nt_key.key("ProfileList"))
     domains(m, root)
     machine_folders(m, root)
-    for name, version, publisher, folder in APPS:
+    for name, version, publisher, folder in applications.installed(m):
         uninstall = root.key(f"Microsoft\\Windows\\CurrentVersion\\Uninstall\\{name}")
         uninstall.set(DisplayName=name, DisplayVersion=version, Publisher=publisher, InstallLocation=f"C:\\{m.programs}\\{folder}")
-    root.key("Mozilla\\Mozilla Firefox").set(CurrentVersion="91.0 (x64 de)")
-    root.key("Notepad++").raw("", *regf.encode(f"C:\\{m.programs}\\Notepad++"))
-    root.key("Microsoft\\Office\\16.0\\Outlook\\InstallRoot").set(Path=f"C:\\{m.programs}\\Microsoft Office\\Office16\\")
+    if m.version == "6.3" and not m.target:
+        root.key("Mozilla\\Mozilla Firefox").set(CurrentVersion="91.0 (x64 de)")
+    if not m.target:
+        root.key("Notepad++").raw("", *regf.encode(f"C:\\{m.programs}\\Notepad++"))
+    if m.version == "6.3" and (m.people or not m.target):
+        root.key("Microsoft\\Office\\16.0\\Outlook\\InstallRoot").set(Path=f"C:\\{m.programs}\\Microsoft Office\\Office16\\")
     root.key("Classes\\.txt").raw("", *regf.encode("txtfile"))
     root.key("Classes\\txtfile\\shell\\open\\command").raw("", *regf.encode(Expand("%SystemRoot%\\system32\\NOTEPAD.EXE %1")))
     root.key("Microsoft\\Windows NT\\CurrentVersion\\Fonts").set_all({"Arial (TrueType)": "arial.ttf", "Consolas (TrueType)": "consola.ttf"})
+    applications.of(m).machine_keys(root)
     return root
-
-
-APPS = [
-    ("Notepad++", "8.1.4", "Notepad++ Team", "Notepad++"),
-    ("7-Zip", "19.00", "Igor Pavlov", "7-Zip"),
-    ("Mozilla Firefox", "91.0", "Mozilla", "Mozilla Firefox"),
-    ("Google Chrome", "103.0.5060.114", "Google LLC", "Google\\Chrome\\Application"),
-    ("PuTTY", "0.76", "Simon Tatham", "PuTTY"),
-]
 
 
 def profile_list(m, key):
@@ -183,7 +184,15 @@ def system(m):
     network = root.key("ControlSet001\\Services\\Tcpip\\Parameters")
     network.set_all({"Hostname": m.computer, "NV Hostname": m.computer, "Domain": m.dns_domain if joined else "", "NV Domain": m.dns_domain if joined else ""})
     root.key("ControlSet001\\Services\\LanmanWorkstation").set(Start=2, Type=0x20, ImagePath=Expand("%SystemRoot%\\System32\\svchost.exe -k NetworkService"))
-    root.key("ControlSet002\\Control\\ComputerName\\ComputerName").set(ComputerName="STALE-NAME")
+    if m.target:
+        root.key("Select").set(LastKnownGood=1)
+        control.key("ServiceGroupOrder").set(List=["System Reserved", "Boot Bus Extender", "FSFilter Infrastructure", "ProfSvc_Group", "NetworkProvider"])
+        for name, start, group in (("EventLog", 2, "Event Log"), ("ProfSvc", 2, "ProfSvc_Group"), ("Schedule", 2, "SchedulerGroup"), ("Netlogon", 3, "")):
+            service = root.key(f"ControlSet001\\Services\\{name}")
+            service.set(Start=start, Type=0x20, ErrorControl=1, Group=group, ObjectName="LocalSystem", ImagePath=Expand("%SystemRoot%\\system32\\svchost.exe -k netsvcs -p"))
+            service.key("Parameters").set(ServiceDll=Expand(f"%SystemRoot%\\system32\\{name.lower()}.dll"))
+    else:
+        root.key("ControlSet002\\Control\\ComputerName\\ComputerName").set(ComputerName="STALE-NAME")
     mounted = root.key("MountedDevices")
     if m.disk == "gpt":
         place = b"DMIO:ID:" + nt.guid_bytes(m.partition_guid)
@@ -191,7 +200,10 @@ def system(m):
         place = struct.pack("<IQ", m.disk_signature, m.hidden_sectors * 512)
     mounted.set_all({"\\DosDevices\\C:": place, "\\??\\Volume" + nt.guid(m.rng).lower(): place})
     mounted.set_all({"\\DosDevices\\D:": "\\??\\IDE#CdRomVirtual_DVD#{53f5630d-b6bf-11d0-94f2-00a0c91efb8b}".encode("utf-16-le")})
-    root.key("Setup").set(SystemSetupInProgress=0, SetupPhase=0, CmdLine="", OOBEInProgress=0)
+    if m.target and not m.people:  # Windows has not yet started from this volume
+        root.key("Setup").set(SystemSetupInProgress=1, SetupType=2, SetupPhase=4, CmdLine="oobe\\windeploy.exe", OOBEInProgress=1, RespecializeCmdLine="Sysprep\\sysprep.exe /respecialize /quiet")
+    else:
+        root.key("Setup").set(SystemSetupInProgress=0, SetupPhase=0, CmdLine="", OOBEInProgress=0)
     return root
 
 
@@ -238,6 +250,8 @@ def sam(m):
     people = [(500, "Administrator", "", 0, DISABLED), (501, "Gast" if m.xp else "Guest", "", 0, DISABLED)]
     if m.version == "6.3":
         people.append((503, "DefaultAccount", "", 0, DISABLED))
+    if m.target:
+        people.append((504, "WDAGUtilityAccount", "", 0, DISABLED))
     people += [(p.rid, p.name, p.full_name, p.last_use, 0) for p in m.people if p.kind == "local"]
     for rid, name, full_name, last, more in people:
         user = account.key(f"Users\\{rid:08X}").stamp(last or m.installed)
@@ -284,8 +298,8 @@ def user(m, person):
     name = "$$$PROTO.HIV" if m.xp else "CMI-CreateHive{6A1C4018-979D-4291-A7DC-7AED1C75B67C}" if m.version == "6.1" else "ROOT"
     root = regf.Key(name, person.last_use, user_keys(person.sid))
     shell = root.key("Software\\Microsoft\\Windows\\CurrentVersion\\Explorer")
-    for known, place in m.folders.items():
-        path = place.replace("/", "\\")
+    for known in m.folders:
+        path = m.folder(person, known).replace("/", "\\")
         if known == "Personal" and person.redirected:
             shell.key("User Shell Folders").set_all({known: Expand(person.redirected)})
             shell.key("Shell Folders").set_all({known: person.redirected})
@@ -293,8 +307,8 @@ def user(m, person):
         shell.key("User Shell Folders").set_all({known: Expand(f"%USERPROFILE%\\{path}")})
         shell.key("Shell Folders").set_all({known: f"{m.home(person, True)}\\{path}"})
     temp = "%USERPROFILE%\\Lokale Einstellungen\\Temp" if m.xp else "%USERPROFILE%\\AppData\\Local\\Temp"
-    root.key("Environment").set(TEMP=Expand(temp), TMP=Expand(temp), PROJECTS=Expand(f"%USERPROFILE%\\{m.folders['Personal']}\\projects"))
-    picture = f"{m.home(person, True)}\\" + m.folders["My Pictures"].replace("/", "\\") + "\\holiday.jpg"
+    root.key("Environment").set(TEMP=Expand(temp), TMP=Expand(temp), PROJECTS=Expand("%USERPROFILE%\\" + m.folder(person, "Personal").replace("/", "\\") + "\\projects"))
+    picture = f"{m.home(person, True)}\\" + m.folder(person, "My Pictures").replace("/", "\\") + "\\holiday.jpg"
     root.key("Control Panel\\Desktop").set(Wallpaper=picture, WallpaperStyle="10", TileWallpaper="0", ScreenSaveActive="1", ScreenSaveTimeOut="600")
     root.key("Control Panel\\Mouse").set(MouseSpeed="1", SwapMouseButtons="1" if person.name == "jsmith" else "0")
     german = m.language == 0x0407
@@ -313,11 +327,8 @@ def user(m, person):
     root.key("Software\\SimonTatham\\PuTTY\\SshHostKeys").set_all({"ssh-ed25519@22:build.contoso.example": "0x1f2e3d4c5b6a,0x99aa"})
     root.key("Software\\7-Zip\\Options").set(MenuItems=0x23E7, CascadedMenu=1)
     root.key("Software\\Microsoft\\Notepad").set(lfFaceName="Consolas", iPointSize=110, fWrap=1)
-    office = root.key("Software\\Microsoft\\Office\\16.0")
-    office.key("Common\\MailSettings").set(NewSignature="Business", ReplySignature="Short")
-    office.key("Word\\Options").set_all({"DOC-PATH": f"{m.home(person, True)}\\{m.folders['Personal']}", "AutoRecover-Path": Expand("%APPDATA%\\Microsoft\\Word\\")})
-    profile = office.key("Outlook\\Profiles\\Outlook\\9375CFF0413111d3B88A00104B2A6676\\00000002")
-    profile.set_all({"Account Name": f"{person.name}@{m.dns_domain}", "001f6700": (m.home(person, True) + "\\Documents\\Outlook Files\\archive.pst\0").encode("utf-16-le")})
+    if m.version == "6.3":
+        office_16(m, person, root)
     root.key("Software\\Google\\Chrome\\BLBeacon").set(version="103.0.5060.114")
     root.key("Software\\Contoso\\Zeiterfassung\\Ansicht „groß“\\日本語").set(Breite=1280, Tage=["Montag", "Dienstag", "Mittwoch"], Notiz="Ünïcödé ✓")
     root.key("Software\\Contoso\\Layouts").set(Large=struct.pack("<H", 0xC0DE) * 15000, Exact=bytes(16344), Empty=b"", Zero="", Big=1 << 40)
@@ -332,6 +343,25 @@ def user(m, person):
     root.key("Software\\Microsoft\\Windows\\CurrentVersion\\Run").set(OneDrive=f'"{m.home(person, True)}\\AppData\\Local\\Microsoft\\OneDrive\\OneDrive.exe" /background')
     root.key("Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\ZoneMap").set(IntranetName=1, ProxyBypass=1)
     root.key("Software\\Policies\\Microsoft\\Windows\\System").set(DisableCMD=0)
+    if applications.used_by(m, person):
+        applications.of(m).user_keys(root, person)
+    return root
+
+
+def office_16(m, person, root):
+    documents = f"{m.home(person, True)}\\" + m.folder(person, "Personal").replace("/", "\\")
+    office = root.key("Software\\Microsoft\\Office\\16.0")
+    office.key("Common\\MailSettings").set(NewSignature="Business", ReplySignature="Short")
+    office.key("Word\\Options").set_all({"DOC-PATH": documents, "AutoRecover-Path": Expand("%APPDATA%\\Microsoft\\Word\\")})
+    profile = office.key("Outlook\\Profiles\\Outlook\\9375CFF0413111d3B88A00104B2A6676\\00000002")
+    profile.set_all({"Account Name": f"{person.name}@{m.dns_domain}", "001f6700": (documents + "\\Outlook Files\\archive.pst\0").encode("utf-16-le")})
+
+
+def unsaved(root):
+    """The last changes of a session: what is in the log of NTUSER.DAT and not yet in the file."""
+    root.key("Software\\Contoso\\Last session").set(Ticket="INC-20220914-0042", Draft="Ünsaved ✓", Large=struct.pack("<H", 0xBEEF) * 9000)
+    root.key("Control Panel\\Desktop").set(ScreenSaveTimeOut="900")
+    root.key("Software\\SimonTatham\\PuTTY\\Sessions\\last%20minute").set(HostName="db.contoso.example", PortNumber=2222)
     return root
 
 
@@ -341,13 +371,16 @@ def classes(m, person):
     root.key("contoso-ticket\\shell\\open\\command").raw("", *regf.encode(f'"C:\\{m.programs}\\Contoso\\ticket.exe" "%1"'))
     root.key("contoso-ticket").raw("URL Protocol", *regf.encode(""))
     root.key(".log").raw("", *regf.encode("Notepad++_file"))
+    if applications.used_by(m, person):
+        applications.of(m).class_keys(root, person)
     return root
 
 
 class Blank:
     """Nobody: the person the Default profile is made for."""
 
-    sid, name, full_name, redirected, kind = nt.LOCAL_SYSTEM, "Default", "", None, "local"
+    sid, name, full_name, redirected, kind = nt.LOCAL_SYSTEM, "Default", "", None, "default"
+    onedrive = None
 
     def __init__(self, m, folder):
         self.last_use, self.folder = m.installed, folder.rpartition("/")[2]

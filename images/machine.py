@@ -38,6 +38,8 @@ class Person:
     folder: str = ""
     administrator: bool = False
     redirected: str = None  # a share that holds the documents instead of the profile
+    onedrive: str = None  # the folder of the profile in which OneDrive keeps desktop, documents and pictures
+    unsaved: bool = False  # the computer went off before the last changes of NTUSER.DAT were in it: they are in its log
 
     def __post_init__(self):
         self.folder = self.folder or self.name
@@ -89,6 +91,11 @@ class Machine:
     def xp(self):
         return self.version == "5.1"
 
+    @property
+    def target(self):
+        """Whether it is a new Windows, to inject into."""
+        return self.kind.startswith("win11")
+
     def home(self, person, backslash=False):
         path = f"{self.users_folder}/{person.folder}"
         return "C:\\" + path.replace("/", "\\") if backslash else path
@@ -97,9 +104,14 @@ class Machine:
         drive = "%SystemDrive%" if not self.bak_twin or person.kind == "local" else "C:"
         return f"{drive}\\{self.users_folder}\\{person.folder}".replace("/", "\\")
 
+    def folder(self, person, name):
+        """The folder of a known-folder name, below the profile."""
+        moved = person.onedrive and name in ("Desktop", "Personal", "My Pictures")
+        return f"{person.onedrive}/{self.folders[name]}" if moved else self.folders[name]
+
     def place(self, person, name):
         """The folder of a known-folder name, below the volume's root."""
-        return f"{self.home(person)}/{self.folders[name]}"
+        return f"{self.home(person)}/{self.folder(person, name)}"
 
 
 def _days(now, days):
@@ -117,7 +129,7 @@ def machine(kind, seed, disk):
         language=0x0409, time_zone=("W. Europe Standard Time", -60),
     )  # fmt: skip
     anna = local("anna", 1001, 0.2, full_name="Anna Keller")
-    admin = local("itadmin", 1002, 41, full_name="IT Administrator", administrator=True)
+    admin = local("itadmin", 1002, 41, full_name="IT Administrator", administrator=True, unsaved=kind == "win10")
     domain = Person("jsmith", "domain", _days(now, 1.5), "John Smith", 1107)
     gone = Person("pmiller", "missing", _days(now, 700), "Paul Miller", 1320)
     lost = Person("former", "unknown", _days(now, 1100), rid=1188)
@@ -125,7 +137,7 @@ def machine(kind, seed, disk):
     if kind == "sample":
         return Machine(computer="OLDPC-07", people=[anna, domain, orphan], **ten)
     if kind == "win10":
-        entra = Person("MariaGarcía", "entra", _days(now, 3), "María García", redirected=None)
+        entra = Person("MariaGarcía", "entra", _days(now, 3), "María García", onedrive="OneDrive - Contoso")
         return Machine(computer="DESKTOP-4F2K9", people=[anna, admin, domain, entra, gone, lost, orphan], **ten)
     if kind == "bench":
         return Machine(
@@ -133,8 +145,15 @@ def machine(kind, seed, disk):
             people=[anna, admin, domain, Person("lchen.CONTOSO", "domain", _days(now, 12), "Li Chen", 1115)],
             **ten,
         )
-    if kind == "win11":
-        return Machine(computer="NEWPC-11", people=[], **dict(ten, product="Windows 10 Pro", build=22621, installed=_days(now, 0.5)))
+    if kind.startswith("win11"):
+        anna.last_use = _days(now, 0.1)
+        people = [anna] if kind == "win11used" else []
+        return Machine(computer="NEWPC-11", people=people, **dict(ten, product="Windows 10 Pro", build=22621, installed=_days(now, 0.5)))
+    if kind == "vista":  # only as the Windows.old of win7
+        return Machine(
+            computer="VISTA-ACCT", people=[anna, gone],
+            **dict(ten, product="Windows Vista (TM) Business", version="6.0", build=6002, edition="Business", time_zone=("Eastern Standard Time", 300)),
+        )  # fmt: skip
     if kind == "win7":
         domain.redirected = "\\\\files.contoso.example\\home$\\jsmith\\Documents"
         return Machine(

@@ -15,13 +15,13 @@ def _pad(data):
     return data.ljust(-(-len(data) // 4) * 4, b"\0")
 
 
-def version_info(description, name, version):
+def version_info(description, name, version, product):
     major, minor, build, revision = version
     high, low = major << 16 | minor, build << 16 | revision
     fixed = struct.pack("<13I", 0xFEEF04BD, 0x10000, high, low, high, low, 0x3F, 0, 0x40004, 1, 0, 0, 0)
     texts = {
         "CompanyName": "Coldstate sample", "FileDescription": description, "FileVersion": ".".join(map(str, version)),
-        "OriginalFilename": name, "ProductVersion": ".".join(map(str, version)),
+        "OriginalFilename": name, "ProductVersion": product or ".".join(map(str, version)),
     }  # fmt: skip
     strings = b"".join(_pad(_block(key, (text + "\0").encode("utf-16-le"), b"", 1, len(text) + 1)) for key, text in texts.items())
     table = _block("StringFileInfo", b"", _block("040904B0", b"", strings, 1), 1)
@@ -29,9 +29,9 @@ def version_info(description, name, version):
     return _block("VS_VERSION_INFO", fixed, _pad(table) + variables)
 
 
-def file(description, name, version, wide):
-    """A PE32 or PE32+ file of one section, its resources."""
-    info = version_info(description, name, version)
+def file(description, name, version, wide, product=None):
+    """A PE32 or PE32+ file of one section, its resources; `product` is its ProductVersion where that is no plain version."""
+    info = version_info(description, name, version, product)
     rva, raw = 0x1000, 0x200
     resources = b""
     for i, identity in enumerate((16, 1, 0x409)):  # type RT_VERSION, its name, its language

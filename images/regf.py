@@ -190,6 +190,50 @@ def base_block(size, root, minor, file_name, time, sequences=(1, 1), kind=0):
     return (base + struct.pack("<I", checksum(base))).ljust(BLOCK, b"\0")
 
 
+def marvin32(data):
+    """The hash of log entries. The seed is an integer; the specification's order of its bytes fails every real log."""
+    low, high = 0x7A4E55C5, 0x82EF4D88
+    whole = len(data) // 4 * 4
+    tail = int.from_bytes((data[whole:] + b"\x80").ljust(4, b"\0"), "little")
+    rotate = lambda value, bits: (value << bits | value >> 32 - bits) & NIL  # noqa: E731
+    for word in (*struct.unpack(f"<{whole // 4}I", data[:whole]), tail, 0):
+        low = low + word & NIL
+        high ^= low
+        low = rotate(low, 20) + high & NIL
+        high = rotate(high, 9) ^ low
+        low = rotate(low, 27) + high & NIL
+        high = rotate(high, 19)
+    return struct.pack("<II", low, high)
+
+
+def log_entry(sequence, bins_size, pages):
+    """One entry of a log since Windows 8.1; `pages` are (position behind the base block, content)."""
+    body = b"".join(struct.pack("<II", at, len(page)) for at, page in pages) + b"".join(page for _, page in pages)
+    size = -(-(40 + len(body)) // 512) * 512
+    body = body.ljust(size - 40, b"\0")
+    head = struct.pack("<4sIIIII", b"HvLE", size, 0, sequence, bins_size, len(pages)) + marvin32(body)
+    return head + marvin32(head) + body
+
+
+def unfinished(before, after, sequence=41):
+    """The file and its log of a hive that was to go from one state to the other when the computer went off.
+
+    Two writes had reached the log, each with half of the changed pages; of the file only the first sequence number was written.
+    """
+    pages = [(at - BLOCK, after[at : at + BLOCK]) for at in range(BLOCK, len(after), BLOCK) if after[at : at + BLOCK] != before[at : at + BLOCK]]
+    size, half = len(after) - BLOCK, len(pages) // 2
+
+    def base(of, sequences, kind=0):
+        block = bytearray(of[:BLOCK])
+        struct.pack_into("<II", block, 4, *sequences)
+        struct.pack_into("<I", block, 28, kind)
+        struct.pack_into("<I", block, 508, checksum(bytes(block)))
+        return bytes(block)
+
+    entries = log_entry(sequence, size, pages[:half]) + log_entry(sequence + 1, size, pages[half:])
+    return base(before, (sequence, sequence - 1)) + before[BLOCK:], base(after, (sequence, sequence), 6)[:512] + entries
+
+
 def write(root, minor, file_name):
     r"""The bytes of a clean hive. `file_name` is what Windows notes in it, such as `\??\C:\Users\anna\NTUSER.DAT`."""
     writer = _Writer(minor)

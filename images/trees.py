@@ -4,7 +4,9 @@ import json
 import random
 import zlib
 
+import applications
 import hives
+import machine
 import nt
 import pe
 import regf
@@ -132,12 +134,17 @@ def windows(w):
 def programs(w):
     m = w.m
     w.tree.owned(m.programs, WINDOWS_OWNER if not m.xp else SYSTEM_OWNER)
-    for name, version, _, folder in hives.APPS:
+    for name, version, _, folder in applications.installed(m):
         parts = [int(part) for part in (version + ".0.0.0").split(".")[:4]]
         exe = {"Notepad++": "notepad++.exe", "7-Zip": "7zFM.exe", "Mozilla Firefox": "firefox.exe", "Google Chrome": "chrome.exe", "PuTTY": "putty.exe"}[name]
         w.file(f"{m.programs}/{folder}/{exe}".replace("\\", "/"), pe.file(name, exe, parts, m.architecture == "AMD64"))
-    w.file(f"{m.programs}/Microsoft Office/Office16/OUTLOOK.EXE", pe.file("Microsoft Outlook", "OUTLOOK.EXE", (16, 0, 5266, 1000), False))
+    if m.version == "6.3":
+        w.file(f"{m.programs}/Microsoft Office/Office16/OUTLOOK.EXE", pe.file("Microsoft Outlook", "OUTLOOK.EXE", (16, 0, 5266, 1000), False))
     w.folder(f"{m.programs}/" + ("Gemeinsame Dateien" if m.xp else "Common Files"))
+    if m.architecture == "AMD64" and m.kind not in ("sample", "bench"):
+        w.tree.owned("Program Files (x86)", WINDOWS_OWNER)
+        w.folder("Program Files (x86)/Common Files")
+    applications.of(m).machine_files(w)
 
 
 DESKTOP_INI = "\ufeff[.ShellClassInfo]\r\nLocalizedResourceName=@%SystemRoot%\\system32\\shell32.dll,-{}\r\n".encode("utf-16-le")
@@ -204,14 +211,20 @@ def profile(w, person):
     minor = USER_HIVE_MINOR.get(m.version, 5)
     used = (m.installed + nt.DAY, person.last_use, person.last_use + 17, person.last_use + 5)
     noted = "\\??\\" + m.home(person, True)
-    w.hive(f"{home}/NTUSER.DAT", hives.user(m, person), minor, f"{noted}\\NTUSER.DAT", used)
+    ntuser, noted, log = hives.user(m, person), f"{noted}\\NTUSER.DAT", b""
+    if person.unsaved:
+        before = regf.write(ntuser, minor, noted)
+        torn, log = regf.unfinished(before, regf.write(hives.unsaved(ntuser), minor, noted))
+        w.file(f"{home}/NTUSER.DAT", torn, used)
+    else:
+        w.hive(f"{home}/NTUSER.DAT", ntuser, minor, noted, used)
     w.tree.by_path[f"{home}/NTUSER.DAT"].attributes = nt.HIDDEN | nt.ARCHIVE
-    w.file(f"{home}/ntuser.dat.LOG" + ("" if m.xp else "1"), b"", used, attributes=nt.HIDDEN | nt.SYSTEM)
+    w.file(f"{home}/ntuser.dat.LOG" + ("" if m.xp else "1"), log, used, attributes=nt.HIDDEN | nt.SYSTEM)
     w.file(f"{home}/ntuser.ini", b"\xff\xfe" + "[General]\r\n".encode("utf-16-le"), used, attributes=nt.HIDDEN | nt.SYSTEM)
     local = m.place(person, "Local AppData")
     w.hive(f"{local}/Microsoft/Windows/UsrClass.dat", hives.classes(m, person), minor, "\\??\\C:\\" + f"{local}/Microsoft/Windows/UsrClass.dat".replace("/", "\\"), used)
-    for folder in m.folders.values():
-        w.folder(f"{home}/{folder}")
+    for known in m.folders:
+        w.folder(m.place(person, known))
     if m.xp:
         w.tree.by_path[f"{home}/Lokale Einstellungen"].attributes = nt.HIDDEN
         w.tree.by_path[f"{home}/Anwendungsdaten"].attributes = nt.HIDDEN
@@ -220,6 +233,8 @@ def profile(w, person):
         compatibility(w, home, m)
     documents(w, person)
     settings(w, person)
+    if applications.used_by(m, person):
+        applications.of(m).user_files(w, person)
     caches(w, person)
     if person is m.people[0]:
         oddities(w, person)
@@ -349,10 +364,19 @@ def root_files(w):
 
 
 def windows_old(w):
-    """What an upgrade leaves: an older Windows that must not be taken for the installation."""
-    m = w.m
-    w.file("Windows.old/Windows/explorer.exe", pe.file("Windows Explorer", "explorer.exe", (6, 0, 6002, 18005), True))
-    key = regf.Key("ROOT", m.installed, hives.MACHINE_KEYS)
-    key.key("Microsoft\\Windows NT\\CurrentVersion").set(ProductName="Windows Vista (TM) Business", CurrentVersion="6.0", CurrentBuild="6002", SystemRoot="C:\\Windows")
-    w.hive("Windows.old/Windows/System32/config/SOFTWARE", key, HIVE_MINOR, "\\SystemRoot\\System32\\Config\\SOFTWARE", w.at(m.installed))
-    w.file("Windows.old/Users/anna/Documents/from Vista.txt", text(w.rng, 2000))
+    """What an upgrade leaves: an older Windows, whole, that must not be taken for the one in use."""
+    m, old = w.m, machine.machine("vista", w.m.seed, None)
+    anna = old.people[0]
+    base, home = "Windows.old/Windows", f"Windows.old/{old.home(anna)}"
+    w.file(f"{base}/explorer.exe", pe.file("Windows Explorer", "explorer.exe", (6, 0, 6002, 18005), True))
+    w.file(f"{base}/System32/ntoskrnl.exe", pe.file("NT Kernel & System", "ntoskrnl.exe", (6, 0, 6002, 18005), True))
+    config = f"{base}/System32/config"
+    w.tree.owned(config, HIVE_OWNER)
+    for name, root in (("SOFTWARE", hives.software(old)), ("SYSTEM", hives.system(old)), ("SAM", hives.sam(old)), ("SECURITY", hives.security(old))):
+        w.hive(f"{config}/{name}", root, HIVE_MINOR, f"\\SystemRoot\\System32\\Config\\{name}", w.at(m.installed))
+    w.tree.owned(home, owner_of(old, anna))
+    w.hive(f"{home}/NTUSER.DAT", hives.user(old, anna), 3, "\\??\\" + old.home(anna, True) + "\\NTUSER.DAT", w.at(m.installed))
+    w.hive(f"{home}/AppData/Local/Microsoft/Windows/UsrClass.dat", hives.classes(old, anna), 3, "\\??\\C:\\Users\\anna\\UsrClass.dat", w.at(m.installed))
+    w.file(f"{home}/Documents/from Vista.txt", text(w.rng, 2000))
+    w.file(f"{home}/Desktop/Notes.txt", b"of the old Windows\r\n")
+    w.file("Windows.old/Users/Public/Documents/shared.txt", text(w.rng, 500))

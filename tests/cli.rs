@@ -6,12 +6,16 @@
 
 /// What cannot work ends with one sentence and the right exit code, and leaves nothing behind.
 mod bad_input;
+/// A datastore that is encrypted, estimated for, and pruned.
+mod care;
 /// Datastores and targets that are missing, foreign, full or damaged.
 mod datastore;
 /// What is printed and logged, and how a run ends early.
 mod output;
 /// Keys exported, compared, and found again after they were deleted.
 mod registry;
+/// Rule files and templates: what is wrong with them, what they do, and which rule decides.
+mod rules;
 /// What is read of a volume is what others read, and the volume stays as it was.
 mod source;
 

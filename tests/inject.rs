@@ -3,108 +3,29 @@
 
 #![cfg(target_os = "linux")]
 
+/// More than fifty personalities that reach for what is not theirs.
+mod hostile;
+/// A small Windows to be injected into.
+mod new_windows;
+mod personality;
+/// Files in a Windows: rules, conflicts, links, repetition, undo.
+mod settling;
+mod target;
+
 use std::{
-    collections::BTreeMap,
-    io::Read,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use coldstate::{
-    gather::{ByteRange, Content, FileItem, FileName, Hash, Item, Reparse, StreamItem, Times},
-    inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source, SourceError},
-    nt::{FileTime, HexBytes, NtString, SecurityDescriptor, WinPath},
+    gather::{ByteRange, FileItem, FileName, Hash, Reparse, StreamItem},
+    inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source},
+    nt::{FileTime, HexBytes, NtString, WinPath},
     ntfs::{Ntfs, StreamKind},
     record::{Outcome, Record},
 };
-
-const T0: u64 = 128_920_442_265_625_001;
-
-/// A personality in memory.
-#[derive(Default)]
-struct Personality {
-    items: Vec<FileItem>,
-    contents: BTreeMap<Hash, Vec<u8>>,
-}
-
-impl Source for Personality {
-    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
-        self.items.iter().for_each(|item| each(Item::File(item.clone())));
-        Ok(())
-    }
-
-    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
-        let bytes = self.contents.get(&content.hash).ok_or("no such content")?;
-        Ok(Box::new(&**bytes))
-    }
-}
-
-impl Personality {
-    fn content(&mut self, bytes: &[u8]) -> Content {
-        let hash = Hash::of(bytes);
-        self.contents.insert(hash, bytes.to_vec());
-        Content { size: bytes.len() as u64, hash, chunks: Vec::new() }
-    }
-
-    fn stream(&mut self, name: &str, bytes: &[u8]) -> StreamItem {
-        let content = Some(self.content(bytes));
-        StreamItem { name: name.into(), size: bytes.len() as u64, content, ..StreamItem::default() }
-    }
-
-    /// Adds a file; `change` makes it special.
-    fn file(&mut self, path: &str, bytes: &[u8], change: impl FnOnce(&mut Self, &mut FileItem)) {
-        let mut item = item(WinPath::from(path));
-        item.streams.push(self.stream("", bytes));
-        change(self, &mut item);
-        self.items.push(item);
-    }
-
-    fn folder(&mut self, path: &str, change: impl FnOnce(&mut Self, &mut FileItem)) {
-        let mut item = item(WinPath::from(path));
-        item.directory = true;
-        item.attributes = 0x10;
-        change(self, &mut item);
-        self.items.push(item);
-    }
-}
-
-fn item(path: WinPath) -> FileItem {
-    FileItem {
-        names: vec![FileName { path, short: None }],
-        directory: false,
-        attributes: 0x20,
-        times: times(0),
-        name_times: times(0),
-        reference: 0,
-        security: None,
-        streams: Vec::new(),
-        reparse: None,
-        extended_attributes: None,
-        object_id: None,
-        efs: None,
-        restore: None,
-        added: false,
-    }
-}
-
-fn times(add: u64) -> Times {
-    let time = |n| FileTime(T0 + add * 10 + n);
-    Times { created: time(0), modified: time(1), accessed: time(2), changed: time(3) }
-}
-
-/// Owner and group BUILTIN\Administrators, everything for the user with this relative id.
-fn descriptor(rid: u32) -> SecurityDescriptor {
-    let sid = |text: &str| text.parse::<coldstate::nt::Sid>().unwrap().to_bytes();
-    let admins = sid("S-1-5-32-544");
-    let user = sid(&format!("S-1-5-21-1004336348-1177238915-682003330-{rid}"));
-    let ace_len = (8 + user.len()) as u16;
-    let ace = [&[0, 0][..], &ace_len.to_le_bytes(), &0x001F_01FF_u32.to_le_bytes(), &user].concat();
-    let acl = [&[2, 0][..], &(8 + ace_len).to_le_bytes(), &[1, 0, 0, 0], &ace].concat();
-    let offsets = [20, 20 + admins.len() as u32, 0, 20 + 2 * admins.len() as u32];
-    let head = [&[1, 0, 0x04, 0x80][..], &offsets.map(u32::to_le_bytes).concat()].concat();
-    SecurityDescriptor::parse(&[head, admins.clone(), admins, acl].concat()).unwrap()
-}
+use personality::{Personality, descriptor, item, junction, times};
+use target::{Mounted, snapshot};
 
 fn inject_into(
     sources: &[&dyn Source],
@@ -118,105 +39,6 @@ fn inject_into(
     let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
     let plan = inject::plan(&placed, &*target, &options, record)?;
     inject::act(&plan, &placed, &*target, &Journal::create(journal, &*target)?, record)
-}
-
-/// Everything below a folder as text, so that two states can be compared: contents, times, modes, links, attributes.
-/// Left out are the times of the last change of a record, which nothing can set, and of the last access, which looking
-/// changes.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
-    fn walk(dir: &Path, root: &Path, all: &mut BTreeMap<PathBuf, String>) {
-        let meta = fs_err::symlink_metadata(dir).unwrap();
-        let mut text = format!(
-            "{:?} links {} mtime {}.{}",
-            meta.file_type(),
-            meta.nlink(),
-            meta.mtime(),
-            meta.mtime_nsec() / 100
-        );
-        for name in
-            ["ntfs_attrib_be", "ntfs_times_be", "ntfs_acl", "ntfs_dos_name", "ntfs_reparse_data", "ntfs_ea"]
-        {
-            let mut value = xattr::get(dir, format!("system.{name}")).ok().flatten().unwrap_or_default();
-            if name == "ntfs_times_be" {
-                value.truncate(16);
-            }
-            text += &format!(" {name} {}", HexBytes(value));
-        }
-        if meta.is_file() {
-            text += &format!(" size {} {}", meta.len(), Hash::of(&fs_err::read(dir).unwrap()));
-        }
-        all.insert(dir.strip_prefix(root).unwrap().into(), text);
-        if meta.is_dir() {
-            for entry in fs_err::read_dir(dir).unwrap() {
-                walk(&entry.unwrap().path(), root, all);
-            }
-        }
-    }
-    let mut all = BTreeMap::new();
-    walk(root, root, &mut all);
-    all
-}
-
-/// A mounted NTFS volume, unmounted and removed at the end; none, with the reason, where that cannot be had.
-struct Mounted {
-    dir: tempfile::TempDir,
-}
-
-impl Mounted {
-    fn new(megabytes: u64, options: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let image = dir.path().join("volume");
-        fs_err::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-        fs_err::create_dir(dir.path().join("mnt")).unwrap();
-        let run = |program: &str, args: &[&str]| {
-            Command::new(program).args(args).arg(&image).output().is_ok_and(|output| output.status.success())
-        };
-        if !run("mkntfs", &["-F", "-Q", "-q"]) {
-            println!("skipped: mkntfs is not installed");
-            return None;
-        }
-        let mounted = Self { dir };
-        mounted.mount(options).then_some(mounted)
-    }
-
-    fn mount(&self, options: &str) -> bool {
-        let output =
-            Command::new("ntfs-3g").args(["-o", options]).arg(self.image()).arg(self.root()).output();
-        let done = output.is_ok_and(|output| output.status.success());
-        if !done {
-            println!("skipped: ntfs-3g is not installed, or may not mount here");
-        }
-        done
-    }
-
-    fn image(&self) -> PathBuf {
-        self.dir.path().join("volume")
-    }
-
-    fn root(&self) -> PathBuf {
-        self.dir.path().join("mnt")
-    }
-
-    fn journal(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Sees the volume with no cache in between. For a second after a file became a reparse point the kernel still
-    /// takes it for a damaged file.
-    fn remount(&self, options: &str) {
-        self.unmount();
-        assert!(self.mount(options));
-    }
-
-    fn unmount(&self) {
-        let _ = Command::new("umount").arg(self.root()).status();
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        self.unmount();
-    }
 }
 
 fn value(path: &Path, name: &str) -> Vec<u8> {
@@ -243,13 +65,6 @@ fn assert_like(path: &Path, item: &FileItem) {
     if let [FileName { short: Some(short), .. }] = &*item.names {
         assert_eq!(value(path, "ntfs_dos_name"), short.to_string().as_bytes(), "short name of {path:?}");
     }
-}
-
-fn junction(target: &str) -> Reparse {
-    let units: Vec<u8> = target.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let len = units.len() as u16;
-    let offsets = [0, len, len + 2, 0].map(u16::to_le_bytes).concat();
-    Reparse { tag: 0xA000_0003, data: HexBytes([&*offsets, &units, &[0; 4]].concat()) }
 }
 
 /// A personality with one of everything.

@@ -8,4 +8,5 @@ mod facts;
 mod files;
 mod hostile;
 mod precedence;
+mod shipped;
 mod templates;

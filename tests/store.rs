@@ -1,6 +1,11 @@
 //! The datastore as its users see it: what is put comes back, many writers, killed writers, damage, full disks,
 //! hostile files.
 
+/// Without the password nothing can be read, and nothing can be changed unnoticed.
+mod encrypted;
+/// What nobody needs is removed while others write, and nothing else ever is.
+mod prune;
+
 use std::{
     collections::BTreeMap,
     io::{self, BufRead, BufReader, Read, Write},
@@ -12,12 +17,12 @@ use std::{
 
 use coldstate::{
     gather::{
-        ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError, Restore,
-        Sink, Source, StreamItem, Times, User, ValueItem,
+        ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, PutError,
+        Restore, Sink, Source, StreamItem, Times, User, ValueItem,
     },
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Progress},
-    rules::{CarriedCall, CarriedRule, Deferred, ObjectKind, Place, Remap, RuleKind},
+    rules::{CarriedCall, CarriedRule, ChangeGroup, Collision, Deferred, ObjectKind, Place, Remap, RuleKind},
     store::{Datastore, ErrorKind, Finding, Personality, StoreError, Writer},
     windows::ProfileKind,
 };
@@ -62,6 +67,14 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
         }],
         started: FileTime(started),
         tool: "coldstate test".into(),
+        collisions: Collisions { files: Some(Collision::Rename), settings: None },
+        groups: vec![ChangeGroup {
+            from: "*".into(),
+            to: "Users".into(),
+            applies_to: "MigratedUsers".into(),
+            include: vec!["*".into()],
+            exclude: Vec::new(),
+        }],
     }
 }
 
@@ -95,6 +108,7 @@ fn file(path: &str, content: Content) -> Item {
         object_id: None,
         efs: None,
         restore: None,
+        stays: true,
         added: false,
     })
 }
@@ -170,7 +184,7 @@ fn set(count: usize, seed: u64) -> Vec<(String, Vec<u8>)> {
 fn contents_come_back_at_every_size_around_a_boundary() {
     const K: usize = 1024;
     let dir = tempfile::tempdir().unwrap();
-    let store = Datastore::create(dir.path().join("new")).unwrap();
+    let store = Datastore::create(dir.path().join("new"), None).unwrap();
     let writer = store.writer().unwrap();
     let personality = writer.personality(&header("PC", Some("a"), 5)).unwrap();
     let mut contents = Vec::new();
@@ -202,7 +216,7 @@ proptest! {
     #[test]
     fn any_mixture_comes_back(parts in proptest::collection::vec((0_usize..700_000, any::<bool>(), 0_u64..9), 0..6)) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Datastore::create(dir.path()).unwrap();
+        let store = Datastore::create(dir.path(), None).unwrap();
         let mut files = Vec::new();
         let mut all = Vec::new();
         for (n, (len, random, seed)) in parts.into_iter().enumerate() {
@@ -214,7 +228,7 @@ proptest! {
         let writer = store.writer().unwrap();
         let written = write(&writer, &header("PC", None, 1), &files).unwrap();
         drop(writer);
-        let store = Datastore::open(dir.path()).unwrap();
+        let store = Datastore::open(dir.path(), None).unwrap();
         prop_assert!(read(&store, &written).unwrap() == files);
     }
 }
@@ -236,6 +250,7 @@ fn carried_rule() -> CarriedRule {
             name: "RelativeMove".into(),
             arguments: vec![Some(r"%PROGRAMFILES%\App".into()), Some(r"%CSIDL_APPDATA%\App".into())],
             source_arguments: vec![Some(r"C:\App".into()), Some(r"C:\Users\x\App".into())],
+            found: None,
         }),
         security: false,
         time_fields: false,
@@ -264,7 +279,7 @@ fn items_of_before_there_were_carried_rules_are_still_read() {
 #[test]
 fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Datastore::create(dir.path()).unwrap();
+    let store = Datastore::create(dir.path(), None).unwrap();
     let writer = store.writer().unwrap();
     let header = header("PC/..:1", Some("Jürgen \u{1F600}"), 131_000_000_000_000_007);
     let personality = writer.personality(&header).unwrap();
@@ -278,6 +293,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
         data_type: 3,
         data: HexBytes(vec![0, 255]),
         restore: Some(Restore::Never),
+        stays: true,
     };
     let items = [
         Item::File(odd_file),
@@ -300,7 +316,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
     let written = personality.commit().unwrap();
     drop(writer);
 
-    let listing = Datastore::open(dir.path()).unwrap().personalities().unwrap();
+    let listing = Datastore::open(dir.path(), None).unwrap().personalities().unwrap();
     assert_eq!(listing.personalities, std::slice::from_ref(&written));
     assert_eq!(written.header, header);
     let footer = &written.footer;
@@ -323,7 +339,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
 #[test]
 fn the_latest_of_each_user_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Datastore::create(dir.path()).unwrap();
+    let store = Datastore::create(dir.path(), None).unwrap();
     let writer = store.writer().unwrap();
     for (computer, user, started) in
         [("PC1", Some("ann"), 7), ("PC1", Some("ann"), 5), ("PC1", None, 5), ("pc2", Some("Ann"), 6)]
@@ -345,13 +361,13 @@ fn the_latest_of_each_user_is_found() {
 #[test]
 fn what_another_writer_stored_is_not_stored_again() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Datastore::open_or_create(dir.path()).unwrap();
+    let first = Datastore::open_or_create(dir.path(), None).unwrap();
     let mut shared = set(20, 1);
     shared.push((r"\large".into(), noise(9_000_000, 77)));
     write(&first.writer().unwrap(), &header("PC1", Some("a"), 1), &shared).unwrap();
     let packs = files(&dir.path().join("packs"));
 
-    let second = Datastore::open_or_create(dir.path()).unwrap();
+    let second = Datastore::open_or_create(dir.path(), None).unwrap();
     let writer = second.writer().unwrap();
     let copy = write(&writer, &header("PC2", Some("b"), 2), &shared).unwrap();
     assert_eq!((writer.stored().new_chunks, writer.stored().stored_bytes), (0, 0));
@@ -381,7 +397,7 @@ fn many_writers_may_begin_at_once_in_an_empty_folder() {
         for n in 0..6_u64 {
             let root = &root;
             scope.spawn(move || {
-                let store = Datastore::open_or_create(root).unwrap();
+                let store = Datastore::open_or_create(root, None).unwrap();
                 let writer = store.writer().unwrap();
                 for round in 0..3 {
                     let mut files = set(15, 0);
@@ -393,7 +409,7 @@ fn many_writers_may_begin_at_once_in_an_empty_folder() {
             });
         }
     });
-    let store = Datastore::open(&root).unwrap();
+    let store = Datastore::open(&root, None).unwrap();
     assert_eq!(store.personalities().unwrap().personalities.len(), 18);
     assert!(sound(&store));
     assert!(files(&root.join("tmp")).is_empty(), "writers clear up behind them");
@@ -402,7 +418,7 @@ fn many_writers_may_begin_at_once_in_an_empty_folder() {
 #[test]
 fn two_threads_may_put_while_another_personality_commits() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Datastore::create(dir.path()).unwrap();
+    let store = Datastore::create(dir.path(), None).unwrap();
     let writer = store.writer().unwrap();
     thread::scope(|scope| {
         for n in 0..3 {
@@ -428,7 +444,7 @@ fn a_run_that_stops_leaves_no_personality_and_its_chunks_serve_the_next() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let store = Datastore::create(dir.path()).unwrap();
+    let store = Datastore::create(dir.path(), None).unwrap();
     let bytes = noise(40 << 20, 3);
     {
         let writer = store.writer().unwrap();
@@ -454,7 +470,7 @@ const VICTIM: &str = "COLDSTATE_TEST_STORE";
 #[ignore = "the process that `a_killed_writer_costs_nothing_that_was_committed` kills"]
 fn victim() {
     let Some(root) = std::env::var_os(VICTIM) else { return };
-    let store = Datastore::open_or_create(PathBuf::from(root)).unwrap();
+    let store = Datastore::open_or_create(PathBuf::from(root), None).unwrap();
     let seed = u64::from(std::process::id()) << 20;
     for round in 0_u64.. {
         let writer = store.writer().unwrap();
@@ -489,7 +505,7 @@ fn a_killed_writer_costs_nothing_that_was_committed() {
         // A name cut off by the kill was committed all the same, but is no name.
         committed.retain(|name| name.ends_with(".ndjson.zst"));
 
-        let store = Datastore::open_or_create(&root).unwrap();
+        let store = Datastore::open_or_create(&root, None).unwrap();
         let listing = store.personalities().unwrap();
         assert!(listing.damaged.is_empty());
         for name in &committed {
@@ -506,13 +522,13 @@ fn a_killed_writer_costs_nothing_that_was_committed() {
 
 /// A datastore of two computers that share half of their files.
 fn two_computers(root: &Path) -> (Datastore, [Personality; 2]) {
-    let store = Datastore::create(root).unwrap();
+    let store = Datastore::create(root, None).unwrap();
     let mut one = set(10, 1);
     let two = [one.clone(), set(10, 500)].concat();
     one.extend(set(10, 900));
     let one = write(&store.writer().unwrap(), &header("PC1", Some("a"), 1), &one).unwrap();
     let two = write(&store.writer().unwrap(), &header("PC2", Some("b"), 2), &two).unwrap();
-    (Datastore::open(root).unwrap(), [one, two])
+    (Datastore::open(root, None).unwrap(), [one, two])
 }
 
 fn change(path: &Path, at: usize) {
@@ -573,7 +589,7 @@ fn a_lost_or_truncated_pack_is_found_and_the_next_run_stores_its_chunks_again() 
         again.extend(set(10, 500));
         again.extend(set(10, 900));
         write(&store.writer().unwrap(), &header("PC1", Some("a"), 3), &again).unwrap();
-        let store = Datastore::open(dir.path()).unwrap();
+        let store = Datastore::open(dir.path(), None).unwrap();
         for personality in &personalities {
             read(&store, personality).unwrap();
         }
@@ -589,19 +605,21 @@ fn lost_and_damaged_indexes_cost_nothing_and_are_made_again() {
     fs::remove_file(&indexes[0]).unwrap();
     change(&indexes[1], 60);
 
-    let store = Datastore::open(dir.path()).unwrap();
+    let store = Datastore::open(dir.path(), None).unwrap();
     let found = store.verify(&Progress::default()).unwrap();
     let [Finding::Index { name, .. }] = &found.findings[..] else { panic!("{:?}", found.findings) };
     assert!(indexes[1].ends_with(name));
-    let store = Datastore::open(dir.path()).unwrap();
+    let store = Datastore::open(dir.path(), None).unwrap();
     for personality in &personalities {
         read(&store, personality).unwrap();
     }
-    let repair = store.repair_index().unwrap();
-    assert_eq!((repair.packs, repair.chunks, repair.removed), (2, 30, 1));
+    prune::now(&store);
     assert_eq!(files(&dir.path().join("index")).len(), 1);
-    assert!(sound(&Datastore::open(dir.path()).unwrap()));
-    assert_eq!(store.repair_index().unwrap(), coldstate::store::Repair::default());
+    let store = Datastore::open(dir.path(), None).unwrap();
+    assert!(sound(&store));
+    for personality in &personalities {
+        read(&store, personality).unwrap();
+    }
 }
 
 #[test]
@@ -634,22 +652,22 @@ fn places_that_are_no_datastore_say_so() {
         let error = result.err().unwrap();
         (error.kind(), error.to_string())
     };
-    let (first, text) = kind(Datastore::open(dir.path().join("absent")));
+    let (first, text) = kind(Datastore::open(dir.path().join("absent"), None));
     assert!(first == ErrorKind::NotUsable && text.contains("is not a datastore"), "{text}");
     fs::write(dir.path().join("photo.jpg"), b"x").unwrap();
-    let (second, text) = kind(Datastore::open_or_create(dir.path()));
+    let (second, text) = kind(Datastore::open_or_create(dir.path(), None));
     assert!(second == ErrorKind::NotUsable && text.contains("other files"), "{text}");
-    let (third, _) = kind(Datastore::open_or_create(dir.path().join("photo.jpg")));
+    let (third, _) = kind(Datastore::open_or_create(dir.path().join("photo.jpg"), None));
     assert_eq!(third, ErrorKind::NotUsable);
     let root = dir.path().join("store");
-    Datastore::create(&root).unwrap();
-    assert!(matches!(Datastore::create(&root), Err(StoreError::AlreadyExists(_))));
+    Datastore::create(&root, None).unwrap();
+    assert!(matches!(Datastore::create(&root, None), Err(StoreError::AlreadyExists(_))));
     let config = root.join("datastore.json");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("\"version\": 1", "\"version\": 9")).unwrap();
-    assert!(matches!(Datastore::open(&root), Err(StoreError::Version { found: 9, .. })));
+    assert!(matches!(Datastore::open(&root, None), Err(StoreError::Version { found: 9, .. })));
     fs::write(&config, b"").unwrap();
-    assert!(matches!(Datastore::open_or_create(&root), Err(StoreError::Config { .. })));
+    assert!(matches!(Datastore::open_or_create(&root, None), Err(StoreError::Config { .. })));
 }
 
 /// A small file system of its own, for tests that fill it; gone at the end.
@@ -690,7 +708,7 @@ impl Drop for Small {
 fn a_full_disk_is_a_failed_write_that_leaves_nothing_half_written() {
     let Some(disk) = Small::new("48m") else { return };
     let root = disk.0.path();
-    let store = Datastore::create(root).unwrap();
+    let store = Datastore::create(root, None).unwrap();
     let kept = write(&store.writer().unwrap(), &header("PC", Some("a"), 1), &set(10, 1)).unwrap();
     let large: Vec<_> = (0..30).map(|n| (format!(r"\{n}"), noise(2 << 20, 100 + n))).collect();
     let writer = store.writer().unwrap();
@@ -718,14 +736,14 @@ fn a_full_disk_is_a_failed_write_that_leaves_nothing_half_written() {
 fn a_read_only_datastore_can_be_read_and_not_written() {
     let Some(disk) = Small::new("16m") else { return };
     let root = disk.0.path().join("store");
-    let store = Datastore::create(&root).unwrap();
+    let store = Datastore::create(&root, None).unwrap();
     let kept = write(&store.writer().unwrap(), &header("PC", Some("a"), 1), &set(10, 1)).unwrap();
     disk.remount("ro");
-    let store = Datastore::open_or_create(&root).unwrap();
+    let store = Datastore::open_or_create(&root, None).unwrap();
     assert_eq!(read(&store, &kept).unwrap().len(), 10);
     assert!(sound(&store));
     assert_eq!(store.writer().err().unwrap().kind(), ErrorKind::NotUsable);
-    let error = Datastore::open_or_create(disk.0.path().join("other")).err().unwrap();
+    let error = Datastore::open_or_create(disk.0.path().join("other"), None).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::NotUsable, "{error}");
 }
 
@@ -851,7 +869,7 @@ fn throughput() {
     let rate = |begun: Instant| bytes as f64 / MB / begun.elapsed().as_secs_f64();
     for round in 0..5 {
         let dir = tempfile::tempdir().unwrap();
-        let store = Datastore::create(dir.path()).unwrap();
+        let store = Datastore::create(dir.path(), None).unwrap();
         let begun = Instant::now();
         let writer = store.writer().unwrap();
         let written = write(&writer, &header("PC", None, 1), &files).unwrap();

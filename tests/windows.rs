@@ -13,17 +13,25 @@ use coldstate::{
 
 use crate::support;
 
-/// The one installation of a made volume.
-fn only(kind: &str) -> Option<Installation> {
+/// All installations of a made volume, in which nothing may be unreadable.
+fn all(kind: &str) -> Option<Vec<Installation>> {
     let (volume, ntfs, index) = support::scan(&support::image(kind)?);
-    let mut found = installations(&volume, &ntfs, &index);
-    assert_eq!(found.len(), 1, "{kind}: {:?}", found.iter().map(|one| &one.windows_dir).collect::<Vec<_>>());
-    let installation = found.remove(0);
-    assert_eq!(installation.problems, Vec::<String>::new(), "{kind}");
-    for profile in &installation.profiles {
-        assert_eq!(profile.problems, Vec::<String>::new(), "{kind}: {}", profile.name);
+    let found = installations(&volume, &ntfs, &index);
+    for installation in &found {
+        assert_eq!(installation.problems, Vec::<String>::new(), "{kind}");
+        for profile in &installation.profiles {
+            assert_eq!(profile.problems, Vec::<String>::new(), "{kind}: {}", profile.name);
+        }
     }
-    Some(installation)
+    Some(found)
+}
+
+/// The one installation of a made volume that is not set aside.
+fn only(kind: &str) -> Option<Installation> {
+    let mut found = all(kind)?;
+    let others: Vec<_> = found.iter().skip(1).filter(|other| !other.previous).collect();
+    assert!(others.is_empty(), "{kind}: {:?}", others.iter().map(|one| &one.windows_dir).collect::<Vec<_>>());
+    Some(found.remove(0))
 }
 
 fn profile<'a>(installation: &'a Installation, name: &str) -> &'a Profile {
@@ -117,6 +125,38 @@ fn windows_7_with_a_domain() {
     assert_eq!(disabled, ["Administrator", "Guest"]);
 }
 
+/// `Windows.old` is a whole installation: its own computer name, accounts, and users in its own folders.
+#[test]
+fn a_windows_set_aside_has_its_own_users() {
+    let Some(found) = all("win7") else { return };
+    let [seven, vista] = found.as_slice() else { panic!("{} installations", found.len()) };
+    assert_eq!(vista.windows_dir.to_string(), r"\Windows.old\Windows");
+    assert!(vista.previous);
+    assert_eq!(vista.product_name, "Windows Vista (TM) Business");
+    assert_eq!(vista.version, Version::new(6, 0, 6002));
+    assert_eq!(
+        (vista.release.as_deref(), vista.edition.as_deref()),
+        (Some("Service Pack 2"), Some("Business"))
+    );
+    assert_eq!(vista.computer_name, "VISTA-ACCT");
+    assert_ne!(vista.machine_sid, seven.machine_sid);
+    assert_eq!(vista.profiles_dir.to_string(), r"\Windows.old\Users");
+    assert_eq!(people(vista), ["anna", "pmiller"]);
+    let anna = profile(vista, "anna");
+    assert_eq!((anna.kind, anna.name_source), (ProfileKind::Local, NameSource::Sam));
+    assert_eq!(anna.qualified_name(), r"VISTA-ACCT\anna");
+    assert_eq!(anna.profile_image_path, r"C:\Users\anna", "as it was when this Windows ran");
+    assert_eq!(anna.ntuser.as_ref().unwrap().to_string(), r"\Windows.old\Users\anna\NTUSER.DAT");
+    let documents = &anna.known_folders[&KnownFolder::Documents];
+    assert_eq!(documents.text, r"C:\Users\anna\Documents");
+    assert_eq!(documents.path.as_ref().unwrap().to_string(), r"\Windows.old\Users\anna\Documents");
+    assert_eq!(documents.redirected, None);
+    // The same path is another place to the Windows in use.
+    assert_eq!(seven.translate(r"C:\Users\anna"), Some(WinPath::from(r"Users\anna")));
+    assert_eq!(vista.translate(r"C:\Users\anna"), Some(WinPath::from(r"Windows.old\Users\anna")));
+    assert_ne!(profile(seven, "anna").sid, anna.sid);
+}
+
 #[test]
 fn a_german_windows_xp() {
     let Some(xp) = only("winxp") else { return };
@@ -165,6 +205,20 @@ fn a_german_windows_xp() {
     );
     assert_eq!(variables.get("PROGRAMFILES(X86)"), None);
 
+    assert_eq!((xp.edition.as_deref(), xp.is_server, xp.previous), (Some("Professional"), false, false));
+    let Some(Membership::Domain { name, dns, sid: Some(_) }) = &xp.membership else {
+        panic!("{:?}", xp.membership)
+    };
+    assert_eq!((name.as_str(), dns.as_deref()), ("CONTOSO", Some("contoso.example")));
+    let zone = xp.time_zone.as_ref().unwrap();
+    assert_eq!((zone.name.as_str(), zone.bias), ("W. Europe Standard Time", -60));
+    assert_eq!(profile(&xp, "itadmin").groups, ["Administratoren", "Benutzer"]);
+    let disabled: Vec<_> = xp.accounts.iter().filter(|account| account.is_disabled()).collect();
+    assert_eq!(
+        disabled.iter().map(|one| one.names.name.as_str()).collect::<Vec<_>>(),
+        ["Administrator", "Gast"]
+    );
+
     let smith = profile(&xp, "jsmith");
     assert_eq!(smith.folder.as_ref().unwrap().to_string(), r"\Documents and Settings\jsmith.CONTOSO");
     assert_eq!(smith.qualified_name(), r"CONTOSO\jsmith");
@@ -181,6 +235,21 @@ fn windows_10_with_entra_id() {
     assert_eq!(maria.qualified_name(), r"AzureAD\MariaGarcía");
     assert_eq!(maria.user_principal_name.as_deref(), Some("maria.garcia@contoso.example"));
     assert_eq!(profile(&ten, "jsmith").name_source, NameSource::IdentityStore);
+
+    assert_eq!(
+        (ten.edition.as_deref(), ten.architecture, ten.language.as_deref()),
+        (Some("Professional"), Architecture::X64, Some("en-US"))
+    );
+    assert_eq!(ten.computer_name, "DESKTOP-4F2K9");
+    assert_eq!(ten.membership.as_ref().unwrap().name(), "CONTOSO");
+    assert_eq!(ten.time_zone.as_ref().unwrap().name, "W. Europe Standard Time");
+    let former = profile(&ten, "former");
+    assert!(former.is_marked(ProfileMark::NameUnresolved) && former.name_source == NameSource::FolderName);
+    let orphan = profile(&ten, "oldtemp");
+    assert!(orphan.orphan && orphan.is_marked(ProfileMark::EntryMissing));
+    let admins = ten.groups.iter().find(|group| group.name == "Administrators").unwrap();
+    let members: Vec<_> = admins.members.iter().filter_map(|sid| ten.profile(sid)).collect();
+    assert_eq!(members.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["itadmin"]);
 
     // Unloaded three hours after it was loaded, and nothing later.
     let anna = profile(&ten, "anna");
@@ -202,6 +271,94 @@ fn windows_10_with_entra_id() {
     assert_eq!(taken(&everybody), people(&ten), "nobody without a name is dropped");
     let some = UserSelection { include: vec![UserPattern::new(r"contoso\*")], ..UserSelection::default() };
     assert_eq!(taken(&some), ["jsmith", "pmiller"]);
+}
+
+#[test]
+fn folders_that_onedrive_keeps_are_told() {
+    let Some(ten) = only("win10") else { return };
+    let maria = profile(&ten, "MariaGarcía");
+    for (known, name) in [
+        (KnownFolder::Desktop, "Desktop"),
+        (KnownFolder::Documents, "Documents"),
+        (KnownFolder::Pictures, "Pictures"),
+    ] {
+        let location = &maria.known_folders[&known];
+        assert_eq!(location.redirected, Some(Redirection::OneDrive), "{known:?}");
+        assert_eq!(location.text, format!(r"C:\Users\MariaGarcía\OneDrive - Contoso\{name}"));
+        assert!(location.path.is_some(), "what is there locally can be taken");
+    }
+    assert_eq!(maria.variables.get("CSIDL_PERSONAL").unwrap(), folder(maria, KnownFolder::Documents));
+    assert_eq!(maria.known_folders[&KnownFolder::Music].redirected, None);
+    let anna = profile(&ten, "anna");
+    assert!(anna.known_folders.values().all(|location| location.redirected.is_none()));
+}
+
+/// Each variable that USMT lists for a context, on each volume: there, and where the hives put it.
+#[test]
+fn the_variables_of_both_contexts() {
+    let both = "ALLUSERSAPPDATA ALLUSERSPROFILE COMMONPROGRAMFILES CSIDL_COMMON_ADMINTOOLS CSIDL_COMMON_ALTSTARTUP \
+        CSIDL_COMMON_APPDATA CSIDL_COMMON_DESKTOPDIRECTORY CSIDL_COMMON_DOCUMENTS CSIDL_COMMON_FAVORITES CSIDL_COMMON_MUSIC \
+        CSIDL_COMMON_PICTURES CSIDL_COMMON_PROGRAMS CSIDL_COMMON_STARTMENU CSIDL_COMMON_STARTUP CSIDL_COMMON_TEMPLATES \
+        CSIDL_COMMON_VIDEO CSIDL_DEFAULT_APPDATA CSIDL_DEFAULT_DESKTOP CSIDL_DEFAULT_FAVORITES CSIDL_DEFAULT_LOCAL_APPDATA \
+        CSIDL_DEFAULT_MYDOCUMENTS CSIDL_DEFAULT_PERSONAL CSIDL_DEFAULT_STARTMENU CSIDL_FONTS CSIDL_PROGRAM_FILES \
+        CSIDL_PROGRAM_FILES_COMMON CSIDL_RESOURCES CSIDL_SYSTEM CSIDL_WINDOWS DEFAULTUSERPROFILE PROFILESFOLDER PROGRAMFILES \
+        SYSTEM SYSTEM16 SYSTEM32 SYSTEMDRIVE SYSTEMPROFILE SYSTEMROOT WINDIR";
+    let of_users = "APPDATA CSIDL_APPDATA CSIDL_BITBUCKET CSIDL_COOKIES CSIDL_DESKTOP CSIDL_DESKTOPDIRECTORY CSIDL_FAVORITES \
+        CSIDL_HISTORY CSIDL_INTERNET_CACHE CSIDL_LOCAL_APPDATA CSIDL_MYDOCUMENTS CSIDL_MYMUSIC CSIDL_MYPICTURES CSIDL_MYVIDEO \
+        CSIDL_NETHOOD CSIDL_PERSONAL CSIDL_PRINTHOOD CSIDL_PROFILE CSIDL_PROGRAMS CSIDL_RECENT CSIDL_SENDTO CSIDL_STARTMENU \
+        CSIDL_STARTUP CSIDL_TEMPLATES HOMEPATH TEMP TMP USERPROFILE USERSID";
+    for kind in ["winxp", "win7", "win10"] {
+        let Some(found) = only(kind) else { return };
+        let smith = &profile(&found, "jsmith").variables;
+        for name in both.split_whitespace() {
+            assert!(
+                found.variables.get(name).is_some_and(|value| value.starts_with(r"C:")),
+                "{kind}: {name}"
+            );
+            assert_eq!(found.variables.get(name), smith.get(name), "{kind}: {name}");
+        }
+        for name in of_users.split_whitespace() {
+            assert!(smith.get(name).is_some(), "{kind}: {name}");
+            assert_eq!(found.variables.get(name), None, "{kind}: {name} is no variable of the machine");
+        }
+        let wide = kind != "winxp";
+        for name in ["PROGRAMFILES(X86)", "COMMONPROGRAMFILES(X86)", "CSIDL_PROGRAM_FILESX86"] {
+            assert_eq!(found.variables.get(name).is_some(), wide, "{kind}: {name}");
+        }
+        let store = smith.get("CSIDL_VIRTUALSTORE_COMMONPROGRAMFILES(X86)");
+        let place = r"C:\Users\jsmith\AppData\Local\VirtualStore\Program Files (x86)\Common Files";
+        assert_eq!(store, wide.then_some(place), "{kind}");
+    }
+    let Some(seven) = only("win7") else { return };
+    let smith = &profile(&seven, "jsmith").variables;
+    let home = r"\\files.contoso.example\home$\jsmith\Documents";
+    assert_eq!((smith.get("CSIDL_PERSONAL"), smith.get("CSIDL_MYDOCUMENTS")), (Some(home), Some(home)));
+    assert_eq!(smith.get("USERDOMAIN"), Some("CONTOSO"));
+}
+
+/// The new Windows as a task sequence leaves it before the first start.
+#[test]
+fn an_applied_windows_11_has_nobody_yet() {
+    for kind in ["win11", "win11copyprofile"] {
+        let Some(eleven) = only(kind) else { return };
+        assert_eq!(eleven.obstacles, ["Windows Setup was running."]);
+        assert!(people(&eleven).is_empty());
+        let default = eleven.hives.default_user.as_ref().unwrap().to_string();
+        assert_eq!(default, r"\Users\Default\NTUSER.DAT");
+        let names: Vec<_> = eleven.accounts.iter().map(|account| account.names.name.as_str()).collect();
+        assert_eq!(names, ["Administrator", "Guest", "DefaultAccount", "WDAGUtilityAccount"]);
+        assert!(eleven.accounts.iter().all(coldstate::windows::Account::is_disabled));
+        assert_eq!(eleven.profiles_dir.to_string(), r"\Users");
+        assert_eq!(eleven.variables.get("PROGRAMDATA"), Some(r"C:\ProgramData"));
+    }
+    let Some(used) = only("win11used") else { return };
+    assert_eq!((people(&used), used.obstacles.len()), (vec!["anna"], 0));
+    let anna = profile(&used, "anna");
+    assert_eq!(
+        (anna.kind, anna.sid.clone()),
+        (ProfileKind::Local, used.machine_sid.as_ref().map(|sid| sid.with_rid(1001)))
+    );
+    assert!(anna.ntuser.is_some() && anna.usrclass.is_some() && !anna.orphan);
 }
 
 #[test]
@@ -275,7 +432,8 @@ fn a_damaged_software_hive_costs_no_user() {
     // The signature of the base block, and no log to take its place.
     let damaged = Damaged { volume: &volume, at: vec![begin, begin + 1] };
     let found = installations(&damaged, &ntfs, &index);
-    let [seven] = found.as_slice() else { panic!("{} installations", found.len()) };
+    let [seven, vista] = found.as_slice() else { panic!("{} installations", found.len()) };
+    assert!(!seven.previous && vista.previous);
     assert!(
         seven.problems[0].starts_with(r"\Windows\System32\config\SOFTWARE cannot be used as a hive: "),
         "{:?}",

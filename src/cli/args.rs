@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use crate::rules::Offline;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -51,6 +52,9 @@ pub(super) struct Output {
     /// Also write what is said and found to FILE, as lines for CMTrace
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
+    /// Also write how far the run is to FILE, in the lines of USMT's progress log
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) progress: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
@@ -69,6 +73,8 @@ pub(super) enum Verb {
     Reg(Reg),
     /// Take users' personalities into a datastore
     Extract(Extract),
+    /// Say what an extraction would take and need, and take nothing
+    Estimate(Estimate),
     /// List the personalities in a datastore
     List(Select),
     /// List every item of personalities
@@ -79,6 +85,13 @@ pub(super) enum Verb {
     Export(Export),
     /// Put personalities into a new Windows volume or a folder
     Inject(Inject),
+    /// Remove personalities from a datastore; `prune` then frees their space
+    Forget(Forget),
+    /// Remove old personalities, and what no personality needs; other computers may write meanwhile
+    Prune(Prune),
+    /// Look into rule files and templates: what is wrong with them, what they do, which rule decides
+    #[command(subcommand)]
+    Rules(Rules),
     /// In the new Windows: do what an inject left for its first start
     FirstStart(FirstStart),
     /// Do the whole job once on the built-in sample volume, in a temporary folder
@@ -94,6 +107,9 @@ pub(super) struct Place {
     /// Use the Windows in this folder of the volume, such as \Windows or \Windows.old\Windows
     #[arg(long, value_name = "PATH")]
     pub(super) windows_dir: Option<String>,
+    /// What an Offline.xml says about it; `--windows-dir` comes first.
+    #[arg(skip)]
+    pub(super) offline: Option<Offline>,
 }
 
 #[derive(Args, Debug)]
@@ -171,27 +187,118 @@ pub(super) struct Users {
     pub(super) used_within: Option<u32>,
 }
 
+/// The password of a datastore.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct PasswordFile {
+    /// The datastore is encrypted; its password is the first line of FILE
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+}
+
+/// The files that say what to take.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Choose {
+    /// Template, or USMT's Config.xml or Offline.xml; told apart by what is in it (may be given several times)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Vec<PathBuf>,
+    /// Rule file in USMT's migration XML (may be given several times); without it and --config the built-in rules
+    #[arg(long, value_name = "XML")]
+    pub(super) rules: Vec<PathBuf>,
+    /// USMT's Offline.xml: the Windows folders to look for
+    #[arg(long, value_name = "FILE")]
+    pub(super) offline: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Rules {
+    /// Say what is wrong with rule files and templates, and of each what runs, what is done later, what is not done
+    Check(RulesCheck),
+    /// Say which rule decides about a path or a registry key or value of an old Windows, and all others that speak of it
+    Explain(RulesExplain),
+    /// Print the XML schema of templates
+    Schema,
+}
+
 #[derive(Args, Debug)]
-pub(super) struct Extract {
+pub(super) struct RulesCheck {
+    /// Rule file (MigXML), Config.xml, Offline.xml or template; told apart by what is in it
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RulesExplain {
     /// Image file, disk, volume, or `auto`
     #[arg(long)]
     pub(super) source: String,
-    /// Folder of the datastore; made when it does not exist
+    /// Only for users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?` (may be given several times)
+    #[arg(long = "user", value_name = "PATTERN")]
+    pub(super) users: Vec<String>,
+    #[command(flatten)]
+    pub(super) choose: Choose,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// C:\Users\bob\x.txt as the old Windows called it, or \Users\bob\x.txt; a key HKCU\Software\X, a value of it
+    /// "HKCU\Software\X [Name]"
+    #[arg(value_name = "PATH|KEY")]
+    pub(super) object: String,
+}
+
+/// What is to be taken.
+#[derive(Args, Debug)]
+pub(super) struct Taking {
+    /// Image file, disk, volume, or `auto`
+    #[arg(long)]
+    pub(super) source: String,
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(flatten)]
+    pub(super) users: Users,
+    #[command(flatten)]
+    pub(super) choose: Choose,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Estimate {
+    #[command(flatten)]
+    pub(super) taking: Taking,
+    /// Folder of the datastore, or where it would be made: its free space is compared with what is needed
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Extract {
+    #[command(flatten)]
+    pub(super) taking: Taking,
+    /// Folder of the datastore; made when it does not exist, encrypted with --password-file
     #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) users: Users,
-    /// Rule file in USMT's migration XML (may be given several times); the built-in rules when none is given
-    #[arg(long, value_name = "XML")]
-    pub(super) rules: Vec<PathBuf>,
+    pub(super) password: PasswordFile,
+    /// How hard to try to make the contents small; `fast` where no template says
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(super) compression: Option<Compression>,
+    /// Write the path of every file that was taken to FILE, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(super) listfiles: Option<PathBuf>,
     /// Store under this computer name instead of the one the old Windows had
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
-    #[command(flatten)]
-    pub(super) place: Place,
     /// Show what would be taken, and take nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// How a datastore's contents are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    /// Not at all
+    None,
+    /// As fast as a disk is read
+    Fast,
+    /// Smaller and slower
+    Best,
 }
 
 /// Which personalities of a datastore.
@@ -200,6 +307,8 @@ pub(super) struct Select {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
     /// Only personalities of this computer
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
@@ -225,6 +334,8 @@ pub(super) struct Inject {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
     pub(super) datastore: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
     /// The old PC, whose personalities are injected
     #[arg(long, value_name = "NAME", required_unless_present = "undo")]
     pub(super) computer: Option<String>,
@@ -272,6 +383,52 @@ pub(super) enum Merge {
     Rename,
     /// Keep the one written last
     Newest,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Forget {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+    /// Personalities of this computer
+    #[arg(long, value_name = "NAME")]
+    pub(super) computer: Option<String>,
+    /// Personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) user: Vec<String>,
+    /// The personality of this name, as `list --json` and `verify` say it; also one that is damaged
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["computer", "user"])]
+    pub(super) name: Vec<String>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Prune {
+    /// Folder of the datastore
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) datastore: PathBuf,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+    /// First remove personalities written more than DAYS ago
+    #[arg(long, value_name = "DAYS")]
+    pub(super) older_than: Option<u32>,
+    /// Keep the last N personalities of each user of each computer; without --older-than, remove all others
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) keep_last: Option<u32>,
+    /// Take a run that wrote nothing for HOURS for dead and remove its leftovers; should it live, it fails, and nothing
+    /// that was committed is lost
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub(super) dead_after: u32,
+    /// Allow for computers that see files on the share up to SECONDS late; 0 for a local disk that nobody shares
+    #[arg(long, value_name = "SECONDS", default_value_t = 12)]
+    pub(super) share_delay: u32,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args, Debug)]

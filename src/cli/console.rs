@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::{args::Output, error::UserError, exit::Exit};
 use crate::{
     record::{Note, Outcome, Record},
-    taskseq::{CmTrace, Severity},
+    taskseq::{CmTrace, Phase, ProgressLog, Severity},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -28,12 +28,15 @@ const LISTED_PER_REASON: usize = 5;
 /// How often a bar is drawn, and how often a plain line is written where there is no terminal.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often the progress file is brought up to date; MDT looks every two seconds.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a run speaks, and how much.
 pub(super) struct Console {
     json: bool,
     quiet: bool,
     log: Option<CmTrace>,
+    progress_log: Option<Arc<ProgressLog>>,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -46,12 +49,28 @@ impl Console {
                 UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
             })?),
         };
-        Ok(Self { log, ..Self::without_log(output) })
+        let progress_log = match &output.progress {
+            None => None,
+            Some(path) => Some(Arc::new(ProgressLog::create(path).map_err(|error| {
+                UserError::write(&error).hint("Choose another --progress file: it could not be written.")
+            })?)),
+        };
+        let console = Self { log, progress_log, ..Self::without_log(output) };
+        console.tell(&[("program", "coldstate")]);
+        console.tell(&[("productVersion", env!("CARGO_PKG_VERSION"))]);
+        console.phase(Phase::Initializing);
+        Ok(console)
     }
 
     /// A console for errors in the arguments themselves.
     pub(super) fn without_log(output: &Output) -> Self {
-        Self { json: output.json, quiet: output.quiet, log: None, unprinted: OnceLock::new() }
+        Self {
+            json: output.json,
+            quiet: output.quiet,
+            log: None,
+            progress_log: None,
+            unprinted: OnceLock::new(),
+        }
     }
 
     /// A console that says nothing at all.
@@ -111,6 +130,30 @@ impl Console {
         }
     }
 
+    /// A line of the progress file: keys of USMT, and values.
+    pub(super) fn tell(&self, pairs: &[(&str, &str)]) {
+        if let Some(log) = &self.progress_log {
+            log.line(pairs);
+        }
+    }
+
+    /// Another phase begins, as the progress file tells.
+    pub(super) fn phase(&self, phase: Phase) {
+        if let Some(log) = &self.progress_log {
+            log.phase(phase);
+        }
+    }
+
+    /// A detail that only the log has.
+    pub(super) fn detail(&self, text: impl AsRef<str>) {
+        self.log(Severity::Info, text.as_ref());
+    }
+
+    /// True when there is a log.
+    pub(super) fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// Something the person should know although the run goes on.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
         self.log(Severity::Warning, text.as_ref());
@@ -142,6 +185,10 @@ impl Console {
         let mut groups: BTreeMap<(Outcome, &str), Vec<&str>> = BTreeMap::new();
         for Note { outcome, item, reason } in &notes {
             self.log(Severity::Warning, &format!("{}: {item}: {reason}", word(*outcome)));
+            if *outcome != Outcome::LeftOut {
+                let pairs = [("error", "UnableToOpen"), ("objectName", item), ("action", "Ignore")];
+                self.tell(&[&pairs[..], &[("message", reason)]].concat());
+            }
             groups.entry((*outcome, reason)).or_default().push(item);
         }
         for ((outcome, reason), items) in groups {
@@ -158,14 +205,18 @@ impl Console {
     /// Shows the progress of a record until the guard is dropped: a bar on a terminal, else a line now and then.
     pub(super) fn progress(&self, title: &str, record: &Arc<Record>) -> ProgressGuard {
         self.log(Severity::Info, title);
-        if self.json || self.quiet {
-            return ProgressGuard { stop: Arc::default(), thread: None };
-        }
         let stop = Arc::new(AtomicBool::new(false));
-        let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
-        let draw = if io::stderr().is_terminal() { draw_bar } else { write_lines };
-        let thread = std::thread::spawn(move || draw(&title, &record, &stopped));
-        ProgressGuard { stop, thread: Some(thread) }
+        let mut threads = Vec::new();
+        if let Some(log) = &self.progress_log {
+            let (record, stopped, log) = (Arc::clone(record), Arc::clone(&stop), Arc::clone(log));
+            threads.push(std::thread::spawn(move || tell_percent(&log, &record, &stopped)));
+        }
+        if !self.json && !self.quiet {
+            let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
+            let draw = if io::stderr().is_terminal() { draw_bar } else { write_lines };
+            threads.push(std::thread::spawn(move || draw(&title, &record, &stopped)));
+        }
+        ProgressGuard { stop, threads }
     }
 
     fn log(&self, severity: Severity, text: &str) {
@@ -187,16 +238,29 @@ fn word(outcome: Outcome) -> &'static str {
 /// Ends the display of progress when dropped.
 pub(super) struct ProgressGuard {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Drop for ProgressGuard {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+}
+
+fn tell_percent(log: &ProgressLog, record: &Record, stop: &AtomicBool) {
+    loop {
+        // Asked before the counters, so that the last of them is told.
+        let ends = stop.load(Ordering::Relaxed);
+        let now = record.progress.snapshot();
+        log.percent(now.done_bytes, now.total_bytes);
+        if ends {
+            break;
+        }
+        std::thread::park_timeout(TELL_EVERY);
     }
 }
 

@@ -151,7 +151,7 @@ struct Compared {
 fn compare(console: &Console, image: &str, store: &Path, target: &Path) -> Result<Compared, UserError> {
     let opened = source::volume(console, image, &Place::default())?;
     let failed = |error| super::store::store_error(&error, store);
-    let datastore = Datastore::open(store).map_err(failed)?;
+    let datastore = Datastore::open(store, None).map_err(failed)?;
     let mut compared = Compared::default();
     for personality in &datastore.personalities().map_err(failed)?.personalities {
         for item in datastore.items(personality).map_err(failed)? {

@@ -65,6 +65,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     };
     let select = Select {
         datastore: datastore.clone(),
+        password: args.password.clone(),
         computer: Some(computer.clone()),
         user: args.user.clone(),
         all: false,

@@ -4,10 +4,13 @@
 //! JSON, and one exit code.
 
 mod args;
+mod choices;
 mod console;
 mod demo;
 mod error;
+mod estimate;
 mod exit;
+mod explain;
 mod export;
 mod extract;
 mod files;
@@ -15,9 +18,15 @@ mod first_start;
 mod inject;
 mod inspect;
 mod interrupt;
+mod password;
+mod planned;
+mod prune;
 mod reg;
+mod rules;
 mod source;
 mod store;
+mod users;
+mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -59,11 +68,17 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Cat(args) => files::cat(console, args),
         Verb::Reg(args) => reg::run(console, args),
         Verb::Extract(args) => extract::run(console, args),
+        Verb::Estimate(args) => estimate::run(console, args),
         Verb::List(args) => store::list(console, args),
         Verb::Show(args) => store::show(console, args),
         Verb::Verify(args) => store::verify(console, args),
         Verb::Export(args) => export::run(console, args),
         Verb::Inject(args) => inject::run(console, args),
+        Verb::Forget(args) => prune::forget(console, args),
+        Verb::Prune(args) => prune::prune(console, args),
+        Verb::Rules(args::Rules::Check(args)) => rules::check(console, args),
+        Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
+        Verb::Rules(args::Rules::Schema) => rules::schema(console),
         Verb::FirstStart(args) => first_start::run(console, args),
         Verb::Demo(args) => demo::run(console, args),
     }

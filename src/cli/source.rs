@@ -5,6 +5,7 @@ use super::{args::Place, console::Console, error::UserError, exit::Exit};
 use crate::{
     nt::WinPath,
     ntfs::{Index, Ntfs},
+    rules::Offline,
     volume::{self, Disk, Volume, VolumeError, VolumeKind},
     windows::{self, Installation, VolumeTree},
 };
@@ -257,6 +258,9 @@ fn the_one(
                 .hint(format!("Give --windows-dir one of: {}.", known.join(", "))));
         }
     }
+    if let Some(offline) = place.offline.as_ref().filter(|_| place.windows_dir.is_none()) {
+        installations = of_offline(&opened.name, installations, offline)?;
+    }
     // One that was set aside is only meant when it is named.
     if place.windows_dir.is_none() && installations.iter().any(|windows| !windows.previous) {
         installations.retain(|windows| !windows.previous);
@@ -279,10 +283,86 @@ fn the_one(
     }
 }
 
+/// Those that an Offline.xml means. The drive letters in it are those of the boot image that once ran ScanState, which
+/// say nothing about the volume at hand: folders are compared.
+fn of_offline(
+    source: &str,
+    mut installations: Vec<Installation>,
+    offline: &Offline,
+) -> Result<Vec<Installation>, UserError> {
+    let known: Vec<String> = installations.iter().map(|windows| windows.windows_dir.to_string()).collect();
+    if !offline.windows_dirs.is_empty() && !installations.is_empty() {
+        let folder =
+            |path: &String| WinPath::parse(path.split_once(':').map_or(&**path, |(_, folder)| folder));
+        let wanted: Vec<WinPath> = offline.windows_dirs.iter().map(folder).collect();
+        let rank =
+            |windows: &Installation| wanted.iter().position(|dir| dir.eq_ignore_case(&windows.windows_dir));
+        installations.retain(|windows| rank(windows).is_some());
+        installations.sort_by_key(rank);
+        if installations.is_empty() {
+            let message = format!(
+                "None of the Windows folders of the Offline.xml ({}) is on `{}`.",
+                offline.windows_dirs.join(", "),
+                source
+            );
+            let hint = format!("There is {}; give --windows-dir, or correct <winDir>.", known.join(", "));
+            return Err(UserError::new(Exit::NoInstallation, message).hint(hint));
+        }
+    }
+    if offline.fail_on_multiple && installations.len() > 1 {
+        let list: Vec<String> = installations.iter().map(|windows| windows.windows_dir.to_string()).collect();
+        let message =
+            format!("There are several Windows, which the Offline.xml forbids: {}.", list.join(", "));
+        return Err(UserError::new(Exit::NoInstallation, message).hint("Choose one with --windows-dir PATH."));
+    }
+    if !offline.windows_dirs.is_empty() {
+        installations.truncate(1);
+    }
+    Ok(installations)
+}
+
 fn describe(opened: &Opened, windows: &Installation) -> String {
     let place = match opened.volume.number() {
         0 => opened.name.clone(),
         number => format!("{} partition {number}", opened.name),
     };
     format!("{} in {} of {place}", windows.product_name, windows.windows_dir)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn windows(dirs: &[&str]) -> Vec<Installation> {
+        dirs.iter()
+            .map(|dir| {
+                let mut windows = Installation::default();
+                windows.windows_dir = WinPath::parse(dir);
+                windows
+            })
+            .collect()
+    }
+
+    fn chosen(there: &[&str], list: &[&str], fail_on_multiple: bool) -> Result<Vec<String>, UserError> {
+        let windows_dirs = list.iter().map(|&dir| dir.to_owned()).collect();
+        let offline = Offline { windows_dirs, fail_on_multiple, ..Offline::default() };
+        let found = of_offline("old.img", windows(there), &offline)?;
+        Ok(found.iter().map(|windows| windows.windows_dir.to_string()).collect())
+    }
+
+    #[test]
+    fn the_first_folder_of_an_offline_file_that_holds_a_windows_is_meant() {
+        let there = [r"\Windows", r"\Windows.old\Windows"];
+        let list = [r"D:\WINNT", r"D:\windows.old\windows", r"D:\Windows"];
+        assert_eq!(chosen(&there, &list, false).unwrap(), [r"\Windows.old\Windows"]);
+        assert_eq!(chosen(&there, &list[2..], true).unwrap(), [r"\Windows"], "the other is not in the list");
+        assert_eq!(chosen(&there, &[], false).unwrap(), there, "no list chooses nothing");
+        for error in [chosen(&there, &list, true).unwrap_err(), chosen(&there, &[], true).unwrap_err()] {
+            assert_eq!(error.exit, Exit::NoInstallation);
+            assert!(error.message.contains("several Windows"), "{error}");
+        }
+        let error = chosen(&there, &[r"C:\WINNT"], false).unwrap_err();
+        assert!(error.message.contains(r"(C:\WINNT)"), "{error}");
+    }
 }

@@ -6,22 +6,24 @@ use std::{path::Path, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    args::Select,
+    args::{PasswordFile, Select},
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    interrupt,
+    interrupt, password,
 };
 use crate::{
     gather::{FileItem, Item, KeyItem, Restore},
     record::Record,
     rules::CarriedRule,
-    store::{Affected, Datastore, ErrorKind, Finding, Personality, StoreError, Verification},
+    store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
     windows::{Profile, ProfileKind, UserPattern},
 };
 
 /// How many of the items that a damaged chunk concerns are listed; JSON has more.
 const AFFECTED_LISTED: usize = 10;
+
+const CONFIG_HINT: &str = "Put `datastore.json` back from a copy; the data beside it was not touched.";
 
 /// Turns an error of the datastore in `folder` into what a person reads.
 pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
@@ -34,16 +36,26 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
                 }
                 StoreError::NotEmpty(_) => "Give a new or empty folder, or one that is a datastore already.",
                 StoreError::Version { .. } => "Use the version of coldstate that wrote it, or a later one.",
-                StoreError::Config { .. } => {
-                    "Put `datastore.json` back from a copy; the data beside it was not touched."
+                StoreError::NotEncrypted(_) => {
+                    "Leave out --password-file: whoever can read this folder can read what is in it. An encrypted \
+                     datastore is made by `extract` with a password and a new folder."
                 }
+                StoreError::CannotEncrypt(_) => "Free memory and run again, or leave out --password-file.",
+                StoreError::Config { .. } => CONFIG_HINT,
                 _ => "Check that the path is a folder, that it may be written, and that the share is connected.",
             }
             .into(),
         ),
+        ErrorKind::WrongPassword => (
+            Exit::WrongPassword,
+            "Give the file whose first line is the password with --password-file FILE.".into(),
+        ),
         ErrorKind::Damaged => (
             Exit::DatastoreDamaged,
-            format!("`coldstate verify --datastore {}` says what is damaged.", folder.display()),
+            match error {
+                StoreError::ConfigDamaged(_) => CONFIG_HINT.into(),
+                _ => format!("`coldstate verify --datastore {}` says what is damaged.", folder.display()),
+            },
         ),
         ErrorKind::WriteFailed => (
             Exit::WriteFailed,
@@ -55,9 +67,16 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
     UserError::from_error(exit, error).hint(hint)
 }
 
+/// Opens the datastore.
+pub(super) fn open(folder: &Path, password: &PasswordFile) -> Result<Datastore, UserError> {
+    let password = password::read(password)?;
+    Datastore::open(folder, password.as_ref()).map_err(|error| store_error(&error, folder))
+}
+
 /// Opens the datastore, or makes it where the folder is empty or missing.
-pub(super) fn open_for_writing(folder: &Path) -> Result<Datastore, UserError> {
-    Datastore::open_or_create(folder).map_err(|error| store_error(&error, folder))
+pub(super) fn open_for_writing(folder: &Path, password: &PasswordFile) -> Result<Datastore, UserError> {
+    let password = password::read(password)?;
+    Datastore::open_or_create(folder, password.as_ref()).map_err(|error| store_error(&error, folder))
 }
 
 /// A datastore and the personalities of it that were asked for.
@@ -71,7 +90,7 @@ pub(super) struct Selected {
 /// Opens the datastore and finds the personalities that the arguments ask for. Finding none is an error.
 pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserError> {
     let failed = |error: StoreError| store_error(&error, &args.datastore);
-    let store = Datastore::open(&args.datastore).map_err(failed)?;
+    let store = open(&args.datastore, &args.password)?;
     let listing = store.personalities().map_err(failed)?;
     let damaged: Vec<String> =
         listing.damaged.iter().map(|(name, error)| format!("{name}: {error}")).collect();
@@ -80,18 +99,27 @@ pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserE
         true => listing.select(args.computer.as_deref(), None),
         false => listing.most_recent(args.computer.as_deref(), None),
     };
-    let patterns: Vec<UserPattern> = args.user.iter().map(UserPattern::new).collect();
+    let personalities: Vec<Personality> = of_users(found, &args.user).into_iter().cloned().collect();
+    if personalities.is_empty() && (args.computer.is_some() || !args.user.is_empty()) {
+        return Err(no_match(&listing));
+    }
+    Ok(Selected { store, personalities, damaged })
+}
+
+/// Of these, the personalities of users that a pattern matches; all when there is no pattern.
+pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> Vec<&'p Personality> {
+    let patterns: Vec<UserPattern> = patterns.iter().map(UserPattern::new).collect();
     let is_wanted = |one: &&Personality| {
         patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&as_profile(one)))
     };
-    let personalities: Vec<Personality> = found.into_iter().filter(is_wanted).cloned().collect();
-    if personalities.is_empty() && (args.computer.is_some() || !args.user.is_empty()) {
-        let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
-        known.dedup();
-        return Err(UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
-            .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") })));
-    }
-    Ok(Selected { store, personalities, damaged })
+    found.into_iter().filter(is_wanted).collect()
+}
+
+pub(super) fn no_match(listing: &Listing) -> UserError {
+    let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
+    known.dedup();
+    UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
+        .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") }))
 }
 
 /// The user of a personality in the form that patterns match.

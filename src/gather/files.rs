@@ -4,11 +4,16 @@ use super::{
     ByteRange, Content, FileItem, FileName, Item, OldWindows, Plan, PlannedFile, PutError, Reparse, Sink,
     StreamItem, Times,
     contents::{Contents, Coverage},
+    sink::win32::{
+        ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING, ERROR_CRC, ERROR_FILE_CORRUPT, ERROR_INVALID_SECURITY_DESCR,
+        ERROR_NOT_SUPPORTED,
+    },
 };
 use crate::{
     nt::{HexBytes, NtString, WinPath},
     ntfs::{File, FileTimes, Namespace, RecordNumber, Stream, StreamKind},
     record::{Note, Outcome, Record},
+    rules::ObjectKind,
 };
 
 /// `FILE_ATTRIBUTE_SPARSE_FILE`.
@@ -57,16 +62,18 @@ impl Taking<'_> {
         let file = match ntfs.file(volume, self.planned.record) {
             Ok(file) => file,
             Err(error) => {
-                return self.note(Outcome::Failed, format!("its file record cannot be read: {error}"));
+                let reason = format!("its file record cannot be read: {error}");
+                return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
             }
         };
         for problem in &file.problems {
-            self.note(Outcome::Partial, problem.clone())?;
+            self.lost(Outcome::Partial, problem.clone(), ERROR_FILE_CORRUPT)?;
         }
         let security = match ntfs.security_descriptor(volume, &file) {
             Ok(security) => security,
             Err(error) => {
-                self.note(Outcome::Partial, format!("its security descriptor cannot be read: {error}"))?;
+                let reason = format!("its security descriptor cannot be read: {error}");
+                self.lost(Outcome::Partial, reason, ERROR_INVALID_SECURITY_DESCR)?;
                 None
             }
         };
@@ -86,6 +93,7 @@ impl Taking<'_> {
             object_id: file.object_id.map(|id| HexBytes(id.0.into())),
             efs: file.efs.map(HexBytes),
             restore: self.planned.restore,
+            stays: self.planned.stays,
             added: false,
         };
         self.sink.item(&Item::File(item))
@@ -105,20 +113,19 @@ impl Taking<'_> {
         };
         match stream.kind {
             StreamKind::CloudOnly => {
-                self.note(
-                    Outcome::Skipped,
-                    in_stream(stream, "its data is only in the cloud, not on this volume"),
-                )?;
+                let reason = in_stream(stream, "its data is only in the cloud, not on this volume");
+                self.lost(Outcome::Skipped, reason, ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING)?;
                 return Ok(item);
             }
             StreamKind::Deduplicated => {
                 let reason =
                     "its data is in the chunk store of Windows Data Deduplication, which is not supported";
-                self.note(Outcome::Failed, in_stream(stream, reason))?;
+                self.lost(Outcome::Failed, in_stream(stream, reason), ERROR_NOT_SUPPORTED)?;
                 return Ok(item);
             }
             StreamKind::UnknownCompression => {
-                self.note(Outcome::Failed, in_stream(stream, "it is compressed by an unknown method"))?;
+                let reason = in_stream(stream, "it is compressed by an unknown method");
+                self.lost(Outcome::Failed, reason, ERROR_NOT_SUPPORTED)?;
                 return Ok(item);
             }
             StreamKind::Encrypted => {
@@ -138,7 +145,7 @@ impl Taking<'_> {
         if let Some(error) = coverage.first_error {
             let lost: u64 = coverage.unreadable.iter().map(|range| range.len).sum();
             let reason = format!("{lost} of its {} bytes cannot be read: {error}", stream.size);
-            self.note(Outcome::Partial, in_stream(stream, &reason))?;
+            self.lost(Outcome::Partial, in_stream(stream, &reason), ERROR_CRC)?;
         }
         item.unreadable = coverage.unreadable;
         item.content = Some(content);
@@ -173,6 +180,15 @@ impl Taking<'_> {
 
     fn path(&self) -> String {
         self.planned.paths.first().map(WinPath::to_string).unwrap_or_default()
+    }
+
+    /// Notes that something is lost, and asks whether the run goes on.
+    fn lost(&self, outcome: Outcome, reason: String, code: u32) -> Result<(), PutError> {
+        self.note(outcome, reason)?;
+        let path = self.planned.paths.first().cloned().unwrap_or_default();
+        let path = self.old.installation.drives.old_path(&path);
+        let (folder, name) = path.rsplit_once('\\').unwrap_or(("", &path));
+        self.sink.lost(ObjectKind::File, folder, name, code)
     }
 
     fn note(&self, outcome: Outcome, reason: String) -> Result<(), PutError> {

@@ -1,7 +1,7 @@
 //! [`Hives`]: the registry of the old Windows as one tree, `HKLM\SOFTWARE\…` and `HKCU\…`, over hives that are opened
 //! when first asked for.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use super::OldWindows;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Hives<'a> {
     old: OldWindows<'a>,
     profile: Option<&'a Profile>,
-    opened: [OnceCell<Option<Hive>>; Mount::COUNT],
+    opened: [OnceLock<Option<Hive>>; Mount::COUNT],
 }
 
 /// Where a hive is mounted in the tree.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
-    rules::{CarriedRule, Decision, Deferred, Remap},
+    rules::{CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
     windows::ProfileKind,
 };
 
@@ -37,6 +37,30 @@ pub struct Header {
     pub started: FileTime,
     /// The program and its version.
     pub tool: String,
+    /// What a template says of collisions: the default of an injection that is told nothing else.
+    #[serde(default, skip_serializing_if = "Collisions::is_empty")]
+    pub collisions: Collisions,
+    /// What `<ProfileControl>` of a Config.xml says of local groups, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ChangeGroup>,
+}
+
+/// What happens to an object that the target has already, where no merge rule says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collisions {
+    /// To a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Collision>,
+    /// To a registry value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Collision>,
+}
+
+impl Collisions {
+    /// True when nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The old PC and its Windows.
@@ -150,7 +174,7 @@ impl Restore {
 }
 
 /// A file or folder, with every NTFS attribute a restore needs. One item for all its hard links.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileItem {
     /// Its names; more than one where several hard links of the file were taken. Never empty.
     pub names: Vec<FileName>,
@@ -186,6 +210,9 @@ pub struct FileItem {
     /// Whether it is put back, where a rule says more than that it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+    /// It goes where it was even when a rule moves it, because another component takes it and does not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
     /// It was not on the old volume: `<addObjects>` of a rule makes it up. Its times are those of the run, and it has no
     /// security of its own.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -283,7 +310,7 @@ pub struct Reparse {
 }
 
 /// A registry key and those of its values that were taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyItem {
     /// Full name, such as `HKCU\Control Panel\Desktop`.
     pub key: NtString,
@@ -297,7 +324,7 @@ pub struct KeyItem {
 }
 
 /// One registry value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueItem {
     /// Empty for the default value.
     pub name: NtString,
@@ -308,6 +335,9 @@ pub struct ValueItem {
     /// Whether it is put back, where a rule says more than that it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+    /// As for a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
 }
 
 /// A BLAKE3 hash; 64 hexadecimal digits in text.

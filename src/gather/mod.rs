@@ -17,13 +17,13 @@ mod sink;
 pub use facts::OldFacts;
 pub use files::gather_files;
 pub use item::{
-    ByteRange, ChunkRef, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem, Reparse,
-    Restore, RuleFile, Source, StreamItem, Times, User, ValueItem,
+    ByteRange, ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem,
+    Reparse, Restore, RuleFile, Source, StreamItem, Times, User, ValueItem,
 };
-pub use plan::{LeftOut, Plan, PlannedFile, plan};
-pub use registry::gather_registry;
+pub use plan::{LeftOut, Plan, PlannedFile, file_properties, plan};
+pub use registry::{LeftOutKey, PlannedValue, RegistryPlan, gather_registry, plan_registry};
 pub use rules::{gather_added, gather_rules};
-pub use sink::{PutError, Sink};
+pub use sink::{PutError, Sink, win32};
 
 use crate::{
     ntfs::{Index, Ntfs},

@@ -8,7 +8,7 @@ use super::{OldWindows, Restore};
 use crate::{
     nt::WinPath,
     ntfs::{Entry, FileTimes, Lcn, RecordNumber},
-    rules::{CompiledRules, Decision, FileProperties},
+    rules::{CompiledRules, Decision, FileProperties, RuleKind},
 };
 
 /// Deepest folder nesting that is followed. Windows itself cannot make paths of more than 32,767 characters.
@@ -42,6 +42,8 @@ pub struct PlannedFile {
     pub rule: Option<String>,
     /// Whether it is put back, where that rule says so.
     pub restore: Option<Restore>,
+    /// It goes where it was even when a rule moves it.
+    pub stays: bool,
 }
 
 /// A file or folder of the profile that the rules leave out.
@@ -61,7 +63,8 @@ pub struct LeftOut {
 pub fn plan(old: &OldWindows<'_>, rules: &CompiledRules, profile: Option<&WinPath>) -> Plan {
     let drive = old.installation.drives.system();
     let (asks_properties, plan, files) = (rules.asks_properties(), Plan::default(), HashMap::new());
-    let mut walk = Walk { old, rules, profile, drive, asks_properties, plan, files };
+    let moves = rules.carried().iter().any(|rule| rule.kind == RuleKind::LocationModify);
+    let mut walk = Walk { old, rules, profile, drive, asks_properties, moves, plan, files };
     walk.run();
     let mut plan = walk.plan;
     // Folders were met after what they hold.
@@ -81,6 +84,8 @@ struct Walk<'a> {
     drive: char,
     /// Whether some rule filters by size or date.
     asks_properties: bool,
+    /// Whether some rule moves what it covers.
+    moves: bool,
     plan: Plan,
     /// The files that are taken. One with several hard links is met several times.
     files: HashMap<RecordNumber, PlannedFile>,
@@ -122,7 +127,7 @@ impl Walk<'_> {
 
     fn file(&mut self, folder: &mut Folder, entry: &Entry, path: WinPath) {
         let decision = match self.asks_properties {
-            true => self.rules.decide_file_with(self.drive, &path, &self.properties(entry)),
+            true => self.rules.decide_file_with(self.drive, &path, &file_properties(self.old, entry)),
             false => self.rules.decide_file(self.drive, &path),
         };
         if !decision.is_take() {
@@ -133,6 +138,7 @@ impl Walk<'_> {
             return;
         }
         folder.holds_taken = true;
+        let stays = self.moves && self.rules.file_stays(self.drive, &path, &self.properties(entry));
         let record = entry.record.number;
         let planned = self.files.entry(record).or_insert_with(|| PlannedFile {
             record,
@@ -141,16 +147,18 @@ impl Walk<'_> {
             first_lcn: entry.first_lcn,
             rule: rule_name(&decision),
             restore: Restore::of(&decision),
+            stays: false,
         });
+        planned.stays |= stays;
         planned.paths.push(path);
     }
 
     /// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
     fn properties(&self, entry: &Entry) -> FileProperties {
-        let file = self.old.ntfs.file(self.old.volume, entry.record.number).ok();
-        let times = file.map(|file| file.standard_information.times).unwrap_or_default();
-        let FileTimes { created, modified, accessed, .. } = times;
-        FileProperties { size: entry.size, created, modified, accessed }
+        if !self.asks_properties {
+            return FileProperties { size: entry.size, ..FileProperties::default() };
+        }
+        file_properties(self.old, entry)
     }
 
     /// A folder is taken when it holds something taken, or when a rule asks for all it could hold.
@@ -163,8 +171,18 @@ impl Walk<'_> {
         }
         if taken && !path.is_root() {
             let rule = decision.is_take().then(|| rule_name(&decision)).flatten();
-            let (paths, restore) = (vec![path], Restore::of(&decision).filter(|_| rule.is_some()));
-            self.plan.folders.push(PlannedFile { record, paths, size: 0, first_lcn: None, rule, restore });
+            let restore = Restore::of(&decision).filter(|_| rule.is_some());
+            let stays = self.moves && self.rules.folder_stays(self.drive, &path);
+            let paths = vec![path];
+            self.plan.folders.push(PlannedFile {
+                record,
+                paths,
+                size: 0,
+                first_lcn: None,
+                rule,
+                restore,
+                stays,
+            });
         }
         match parent {
             Some(parent) => {
@@ -180,6 +198,14 @@ impl Walk<'_> {
     }
 }
 
+/// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
+pub fn file_properties(old: &OldWindows<'_>, entry: &Entry) -> FileProperties {
+    let file = old.ntfs.file(old.volume, entry.record.number).ok();
+    let times = file.map(|file| file.standard_information.times).unwrap_or_default();
+    let FileTimes { created, modified, accessed, .. } = times;
+    FileProperties { size: entry.size, created, modified, accessed }
+}
+
 /// One entry for a whole folder, where one rule leaves out all it holds; else the entries as they are.
 fn collapse(path: WinPath, rule: Option<String>, entries: Vec<LeftOut>) -> Vec<LeftOut> {
     if entries.iter().any(|entry| entry.rule != rule) {
@@ -191,6 +217,6 @@ fn collapse(path: WinPath, rule: Option<String>, entries: Vec<LeftOut>) -> Vec<L
 }
 
 /// The deciding rule as people find it: where it stands, and its component.
-fn rule_name(decision: &Decision<'_>) -> Option<String> {
+pub(super) fn rule_name(decision: &Decision<'_>) -> Option<String> {
     decision.rule.map(|rule| format!("{} ({})", rule.place, rule.component))
 }

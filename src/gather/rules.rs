@@ -92,7 +92,16 @@ fn registry_object(
             };
             let decision = rules.decide_registry(&key, &name);
             let data = HexBytes(object.bytes.clone());
-            (decision, vec![ValueItem { name, data_type, data, restore: Restore::of(&decision) }])
+            (
+                decision,
+                vec![ValueItem {
+                    stays: rules.value_stays(&key, &name),
+                    restore: Restore::of(&decision),
+                    name,
+                    data_type,
+                    data,
+                }],
+            )
         }
     };
     if !decision.is_take() {
@@ -143,15 +152,10 @@ fn file_object(
         attributes: word(&FILE_ATTRIBUTES, &object.attributes).fold(0, |all, one| all | one),
         times,
         name_times: times,
-        reference: 0,
-        security: None,
         streams,
-        reparse: None,
-        extended_attributes: None,
-        object_id: None,
-        efs: None,
         restore: Restore::of(&decision),
         added: true,
+        ..FileItem::default()
     }))?;
     Ok(None)
 }

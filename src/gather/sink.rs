@@ -5,6 +5,24 @@ use std::io::{self, Read};
 use thiserror::Error;
 
 use super::{Content, Item};
+use crate::rules::ObjectKind;
+
+/// The errors that Windows itself would have given for what a volume or hive cannot give: the numbers by which
+/// `<ErrorControl>` of a Config.xml names them.
+pub mod win32 {
+    /// `ERROR_CRC`: sectors that cannot be read.
+    pub const ERROR_CRC: u32 = 23;
+    /// `ERROR_NOT_SUPPORTED`: a form of storage that is not known here.
+    pub const ERROR_NOT_SUPPORTED: u32 = 50;
+    /// `ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING`: data that is only in the cloud.
+    pub const ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING: u32 = 362;
+    /// `ERROR_BADDB`: a damaged place of a registry hive.
+    pub const ERROR_BADDB: u32 = 1009;
+    /// `ERROR_INVALID_SECURITY_DESCR`: a security descriptor that cannot be read.
+    pub const ERROR_INVALID_SECURITY_DESCR: u32 = 1338;
+    /// `ERROR_FILE_CORRUPT`: a damaged file record.
+    pub const ERROR_FILE_CORRUPT: u32 = 1392;
+}
 
 /// Takes what is gathered. Shared by the threads of a run.
 pub trait Sink: Sync {
@@ -20,6 +38,16 @@ pub trait Sink: Sync {
     /// # Errors
     /// [`PutError::Write`] when it could not be kept.
     fn item(&self, item: &Item) -> Result<(), PutError>;
+
+    /// Hears that something of an object is lost, whose note it was just given: a folder and a file name, or a key and
+    /// the name of a value, and the error of [`win32`].
+    ///
+    /// # Errors
+    /// [`PutError::Stopped`] when the run is to end there.
+    fn lost(&self, kind: ObjectKind, node: &str, leaf: &str, code: u32) -> Result<(), PutError> {
+        let _ = (kind, node, leaf, code);
+        Ok(())
+    }
 }
 
 /// Why bytes did not reach the sink.
@@ -32,4 +60,14 @@ pub enum PutError {
     /// The sink could not keep them; its own error says why.
     #[error(transparent)]
     Write(Box<dyn std::error::Error + Send + Sync>),
+    /// An error was met that the administrator calls fatal.
+    #[error("`{object}` could not be read (Windows error {code}), which {rule} calls fatal")]
+    Stopped {
+        /// The object.
+        object: String,
+        /// The error.
+        code: u32,
+        /// Where the rule stands.
+        rule: String,
+    },
 }

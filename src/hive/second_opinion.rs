@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use nt_hive::{KeyNode, NtHiveNameString};
+use nt_hive::NtHiveNameString;
 
 use super::{Hive, Key, KeyPath, big_data::SEGMENT};
 use crate::nt::NtString;
@@ -19,10 +19,7 @@ impl Hive {
         let bytes = self.as_bytes();
         let mut findings = Vec::new();
         let agreed = catch_unwind(AssertUnwindSafe(|| match nt_hive::Hive::new(bytes) {
-            Ok(peer) => match peer.root_key_node() {
-                Ok(root) => compare(self.root(), &root, self.minor_version(), &mut findings),
-                Err(error) => findings.push(format!("nt-hive finds no root key: {error}")),
-            },
+            Ok(peer) => self.compare(&peer, &mut findings),
             Err(error) => findings.push(format!("nt-hive does not open the hive: {error}")),
         }));
         if agreed.is_err() {
@@ -31,19 +28,48 @@ impl Hive {
         findings.truncate(MAX_FINDINGS);
         findings
     }
+
+    /// Compares all keys. No recursion: the stack of a thread need not hold 512 levels.
+    fn compare(&self, peer: &nt_hive::Hive<&[u8]>, findings: &mut Vec<String>) {
+        let mut pairs = match peer.root_key_node() {
+            Ok(root) => vec![(self.root(), root)],
+            Err(error) => return findings.push(format!("nt-hive finds no root key: {error}")),
+        };
+        while let Some((key, peer)) = pairs.pop().filter(|_| findings.len() < MAX_FINDINGS) {
+            if peer.name().map(|name| decode(&name)) != Ok(key.name()) {
+                findings.push(format!("{}: nt-hive reads another name", shown(&key.path())));
+            }
+            let values = peer.values().into_iter().flat_map(|values| values.into_iter().flatten());
+            compare_values(key, values, self.minor_version(), findings);
+            let mut subkeys = key.subkeys();
+            for peer in peer.subkeys().into_iter().flat_map(|subkeys| subkeys.into_iter().flatten()) {
+                let problem = match (peer, subkeys.next()) {
+                    (Ok(peer), Some(subkey)) => {
+                        pairs.push((subkey, peer));
+                        continue;
+                    }
+                    (Ok(_), None) => "nt-hive reads more subkeys".to_owned(),
+                    (Err(error), _) => format!("nt-hive cannot read a subkey: {error}"),
+                };
+                findings.push(format!("{}: {problem}", shown(&key.path())));
+                break;
+            }
+            if subkeys.next().is_some() {
+                findings.push(format!("{}: nt-hive reads fewer subkeys", shown(&key.path())));
+            }
+        }
+    }
 }
 
-/// Compares one key and, through recursion, those below it. The depth is that of our own tree, which is limited.
-fn compare(key: Key<'_>, peer: &KeyNode<'_, &[u8]>, minor: u32, findings: &mut Vec<String>) {
-    if findings.len() >= MAX_FINDINGS {
-        return;
-    }
+fn compare_values<'p>(
+    key: Key<'_>,
+    peers: impl Iterator<Item = nt_hive::Result<nt_hive::KeyValue<'p, &'p [u8]>>>,
+    minor: u32,
+    findings: &mut Vec<String>,
+) {
     let mut differs = |what: String| findings.push(format!("{}: {what}", shown(&key.path())));
-    if peer.name().map(|name| decode(&name)) != Ok(key.name()) {
-        differs("nt-hive reads another name".to_owned());
-    }
     let mut values = key.values();
-    for peer in peer.values().into_iter().flat_map(|values| values.into_iter().flatten()) {
+    for peer in peers {
         let (peer, value) = match (peer, values.next()) {
             (Ok(peer), Some(value)) => (peer, value),
             (Err(error), _) => {
@@ -65,23 +91,6 @@ fn compare(key: Key<'_>, peer: &KeyNode<'_, &[u8]>, minor: u32, findings: &mut V
     }
     if values.next().is_some() {
         differs("nt-hive reads fewer values".to_owned());
-    }
-    let mut subkeys = key.subkeys();
-    for peer in peer.subkeys().into_iter().flat_map(|subkeys| subkeys.into_iter().flatten()) {
-        match (peer, subkeys.next()) {
-            (Ok(peer), Some(subkey)) => compare(subkey, &peer, minor, findings),
-            (Ok(_), None) => {
-                findings.push(format!("{}: nt-hive reads more subkeys", shown(&key.path())));
-                return;
-            }
-            (Err(error), _) => {
-                findings.push(format!("{}: nt-hive cannot read a subkey: {error}", shown(&key.path())));
-                return;
-            }
-        }
-    }
-    if subkeys.next().is_some() {
-        findings.push(format!("{}: nt-hive reads fewer subkeys", shown(&key.path())));
     }
 }
 

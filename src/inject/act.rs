@@ -563,9 +563,11 @@ impl Run<'_> {
             return InjectError::HalfUndone { cause, journal: path.into() };
         };
         let left = journal::take_back(self.target, &entries, self.record);
-        let recorded = self.journal.write(&Entry::Undone {}).and_then(|()| self.journal.sync());
+        // The line ends the matter: as long as something is left, an undo must go on.
+        let is_done =
+            left == 0 && self.journal.write(&Entry::Undone {}).and_then(|()| self.journal.sync()).is_ok();
         match *cause {
-            _ if left > 0 || recorded.is_err() => InjectError::HalfUndone { cause, journal: path.into() },
+            _ if !is_done => InjectError::HalfUndone { cause, journal: path.into() },
             InjectError::Cancelled => InjectError::Cancelled,
             _ => InjectError::Undone { cause },
         }

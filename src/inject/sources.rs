@@ -35,7 +35,7 @@ impl Source for StoredPersonality<'_> {
     }
 
     fn check(&self) -> Result<(), SourceError> {
-        Datastore::open(self.store.path()).map(drop).map_err(Into::into)
+        self.store.still_there().map_err(Into::into)
     }
 }
 

@@ -204,16 +204,6 @@ impl SecurityDescriptor {
         parts.assemble(control & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED))
     }
 
-    /// A descriptor that grants rights: SID, mask, flags of the ACE.
-    pub fn granting(owner: &Sid, group: &Sid, grants: &[(Sid, u32, u8)]) -> Option<Self> {
-        let mut acl = vec![2, 0, 8, 0, 0, 0, 0, 0];
-        for (at, (sid, mask, flags)) in grants.iter().enumerate() {
-            acl = with_ace(&acl, at, &allowed(sid, *mask, *flags)?)?;
-        }
-        let (owner, group) = (Some(owner.clone()), Some(group.clone()));
-        Parts { sacl: None, dacl: Some(acl), owner, group }.assemble(0)
-    }
-
     /// This descriptor with a right added for a SID, before the other grants and behind what is denied; marked inherited
     /// where all entries are. None when there is no DACL, which grants everything already.
     pub fn granting_also(&self, sid: &Sid, mask: u32) -> Option<Self> {

@@ -49,15 +49,16 @@ impl RuleSet {
                 evaluator: Evaluator::new(facts, &file.named),
                 out: &mut rules,
                 number: &mut number,
+                only_protects: false,
             };
             for component in &file.components {
                 let name = component.display_name.to_lowercase();
-                if self.only.as_ref().is_some_and(|only| !only.contains(&name)) {
+                compiler.only_protects = self.only.as_ref().is_some_and(|only| !only.contains(&name));
+                if compiler.only_protects {
                     let reason = format!("The template leaves `{}` out.", component.display_name);
                     compiler.evaluator.omit(&component.place, reason);
-                } else {
-                    compiler.component(component, Contexts::BOTH);
                 }
+                compiler.component(component, Contexts::BOTH);
             }
             if compiler.evaluator.is_exhausted() {
                 let place = Place { file: Arc::clone(&file.name), line: 1, column: 1 };
@@ -106,6 +107,9 @@ struct Compiler<'a> {
     out: &'a mut CompiledRules,
     /// Numbers components across all files.
     number: &'a mut u32,
+    /// The component is not among those a template takes. It takes nothing, but what it forbids unconditionally stays
+    /// forbidden: to choose what travels must not set free what may not.
+    only_protects: bool,
 }
 
 /// The component whose rules are being compiled.
@@ -134,7 +138,9 @@ impl<'a> Compiler<'a> {
         for environment in &component.environments {
             self.evaluator.environment(environment, 0);
         }
-        self.extensions(component, &owner);
+        if !self.only_protects {
+            self.extensions(component, &owner);
+        }
         for role in &component.roles {
             self.role(role, contexts, &owner);
         }
@@ -160,7 +166,7 @@ impl<'a> Compiler<'a> {
             self.evaluator.environment(environment, 0);
         }
         if self.evaluator.detects(&role.detects) && self.evaluator.detections(&role.detections) {
-            if !self.out.detected.contains(&owner.name) {
+            if !self.only_protects && !self.out.detected.contains(&owner.name) {
                 self.out.detected.push(Arc::clone(&owner.name));
             }
             for rules in &role.rules {
@@ -188,8 +194,10 @@ impl<'a> Compiler<'a> {
         }
         for item in &rules.items {
             match item {
-                RuleItem::Rule(rule) => self.rule(rule, owner),
                 RuleItem::Rules(nested) => self.rules(nested, contexts, owner, depth),
+                RuleItem::Rule(rule) if rule.kind == RuleKind::UnconditionalExclude => self.rule(rule, owner),
+                _ if self.only_protects => {}
+                RuleItem::Rule(rule) => self.rule(rule, owner),
                 RuleItem::AddObjects(objects) => self.add_objects(objects, owner),
                 RuleItem::Processing(processing) => self.processing(processing, owner),
             }
@@ -279,7 +287,14 @@ impl<'a> Compiler<'a> {
         if source_arguments == arguments {
             source_arguments.clear();
         }
-        CarriedCall { name: call.name.clone(), arguments, source_arguments }
+        let found = match call.name.as_str() {
+            "ConvertToOfficeLangID" => ObjectKind::parse(call.text(0)).and_then(|kind| {
+                let locations = call.arguments.iter().skip(1).flatten();
+                locations.filter_map(|location| self.evaluator.content(kind, location)).next()
+            }),
+            _ => None,
+        };
+        CarriedCall { name: call.name.clone(), arguments, source_arguments, found }
     }
 
     fn add_objects(&mut self, objects: &'a AddObjects, owner: &Owner) {

@@ -3,13 +3,15 @@
 //!
 //! Reference: Microsoft, USMT, "Config.xml File" and "Offline Migration Reference".
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::{Diagnostic, Place, Severity, Source},
     facts::Facts,
+    function::Support,
     model::NamedElements,
     pattern::{ObjectKind, Pattern, fold_text},
+    report::{Construct, FileReport},
     xml::{self, Element},
 };
 
@@ -22,6 +24,8 @@ pub struct Config {
     locked: Vec<LockedRule>,
     /// What becomes of local group membership, in document order.
     pub groups: Vec<ChangeGroup>,
+    /// What of it does not simply run.
+    constructs: Vec<Construct>,
 }
 
 #[derive(Debug)]
@@ -41,7 +45,7 @@ struct LockedRule {
 }
 
 /// `<changeGroup>`: accounts that were in one local group of the old machine come into another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeGroup {
     /// The old group; `*` is any.
     pub from: String,
@@ -91,10 +95,25 @@ impl Config {
                 "filelocked" => {
                     for child in &element.children {
                         let pattern = child.text.clone();
+                        config.constructs.push(Construct {
+                            what: format!("{} {pattern}", child.name),
+                            note: "No file of a volume that is off is locked; this is for hard-link staging, which is not done yet.",
+                            support: Support::Unsupported,
+                            place: source.place(child.offset),
+                        });
                         config.locked.push(LockedRule { link: child.is("createHardLink"), pattern });
                     }
                 }
-                "changegroup" => config.groups.push(change_group(element)),
+                "changegroup" => {
+                    let group = change_group(element);
+                    config.constructs.push(Construct {
+                        what: format!("changeGroup {} to {}", group.from, group.to),
+                        note: "Carried in each personality, for injection.",
+                        support: Support::Deferred,
+                        place: source.place(element.offset),
+                    });
+                    config.groups.push(group);
+                }
                 _ => {}
             }
             open.extend(element.children.iter().rev());
@@ -135,6 +154,25 @@ impl Config {
                 place,
             });
         }
+    }
+
+    /// What of it runs when the plan is made, and what does not. `name` is that of the file.
+    pub fn report(&self, name: &str) -> FileReport {
+        let of = |support| {
+            self.constructs.iter().filter(|construct| construct.support == support).cloned().collect()
+        };
+        FileReport {
+            file: name.into(),
+            components: Vec::new(),
+            runs: self.turned_off.len().saturating_add(self.errors.len()),
+            deferred: of(Support::Deferred),
+            unsupported: of(Support::Unsupported),
+        }
+    }
+
+    /// True when it says which errors end a run.
+    pub fn has_error_control(&self) -> bool {
+        !self.errors.is_empty()
     }
 
     /// Whether an error at an object ends the run: the first rule in document order that covers it decides. None when no

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::Place,
-    effects::{CarriedRule, EffectRules},
+    effects::{CarriedRule, EffectRules, Effects},
     facts::Context,
     function::Call,
     matcher::Matcher,
@@ -262,25 +262,10 @@ impl CompiledRules {
         object: &Object,
         properties: Option<&FileProperties>,
     ) -> Decision<'_> {
-        let mut found = Vec::with_capacity(8);
-        matcher.find(&object.node, object.leaf.as_deref(), &mut found);
-        // The winner so far of each component that speaks of the object; few do.
-        let mut winners: Vec<&Rule> = Vec::new();
-        for rule in found.iter().filter_map(|&number| self.rule(number)) {
-            if let Some(test) = &rule.properties
-                && !properties.is_some_and(|properties| test.holds(properties))
-            {
-                continue;
-            }
-            if rule.kind == RuleKind::UnconditionalExclude {
-                return Decision { action: Action::Leave, rule: Some(rule) };
-            }
-            match winners.iter_mut().find(|winner| winner.component_number == rule.component_number) {
-                Some(winner) if rank(rule) > rank(winner) => *winner = rule,
-                Some(_) => {}
-                None => winners.push(rule),
-            }
-        }
+        let winners = match self.winners(matcher, object, properties) {
+            Ok(winners) => winners,
+            Err(rule) => return Decision { action: Action::Leave, rule: Some(rule) },
+        };
         let best =
             |kind| winners.iter().filter(move |rule| rule.kind == kind).max_by_key(|rule| rule.specificity);
         match (best(RuleKind::Include), best(RuleKind::Exclude)) {
@@ -289,9 +274,82 @@ impl CompiledRules {
         }
     }
 
+    /// The winner of each component that speaks of the object; few do. An unconditional exclude is the error.
+    fn winners(
+        &self,
+        matcher: &Matcher,
+        object: &Object,
+        properties: Option<&FileProperties>,
+    ) -> Result<Vec<&Rule>, &Rule> {
+        let mut found = Vec::with_capacity(8);
+        matcher.find(&object.node, object.leaf.as_deref(), &mut found);
+        let mut winners: Vec<&Rule> = Vec::new();
+        for rule in found.iter().filter_map(|&number| self.rule(number)) {
+            if let Some(test) = &rule.properties
+                && !properties.is_some_and(|properties| test.holds(properties))
+            {
+                continue;
+            }
+            if rule.kind == RuleKind::UnconditionalExclude {
+                return Err(rule);
+            }
+            match winners.iter_mut().find(|winner| winner.component_number == rule.component_number) {
+                Some(winner) if rank(rule) > rank(winner) => *winner = rule,
+                Some(_) => {}
+                None => winners.push(rule),
+            }
+        }
+        Ok(winners)
+    }
+
+    /// True when a file that is taken also goes where it was, though some component moves it: another component takes
+    /// it and does not.
+    pub fn file_stays(&self, drive: char, path: &WinPath, properties: &FileProperties) -> bool {
+        let effects = self.effects.file(drive, path);
+        self.stays(&self.files, &Object::file(drive, path), Some(properties), &effects)
+    }
+
+    /// The same for a folder itself.
+    pub fn folder_stays(&self, drive: char, path: &WinPath) -> bool {
+        let effects = self.effects.folder(drive, path);
+        self.stays(&self.files, &Object::folder(drive, path), None, &effects)
+    }
+
+    /// The same for a registry value.
+    pub fn value_stays(&self, key: &NtString, value: &NtString) -> bool {
+        let effects = self.effects.registry(key, value);
+        self.stays(&self.registry, &Object::value(key, value), None, &effects)
+    }
+
+    fn stays(
+        &self,
+        matcher: &Matcher,
+        object: &Object,
+        properties: Option<&FileProperties>,
+        effects: &Effects<'_>,
+    ) -> bool {
+        let moves = |component| {
+            effects.location_modify.iter().any(|rule: &&CarriedRule| rule.component_number == component)
+        };
+        !effects.location_modify.is_empty()
+            && self.winners(matcher, object, properties).is_ok_and(|winners| {
+                winners.iter().any(|rule| rule.kind == RuleKind::Include && !moves(rule.component_number))
+            })
+    }
+
     /// All rules that speak of taking or leaving a file, the deciding one first, then the more specific before the less.
     pub fn explain_file(&self, drive: char, path: &WinPath) -> Vec<&Rule> {
         self.explain(&self.files, &Object::file(drive, path))
+    }
+
+    /// The same for a folder itself.
+    pub fn explain_folder(&self, drive: char, path: &WinPath) -> Vec<&Rule> {
+        self.explain(&self.files, &Object::folder(drive, path))
+    }
+
+    /// The same for a registry key itself.
+    pub fn explain_key(&self, key: &NtString) -> Vec<&Rule> {
+        self.explain(&self.registry, &Object::key(key))
     }
 
     /// The same for a registry value.

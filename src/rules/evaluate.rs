@@ -359,7 +359,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The text of a registry value, an INI entry or a small file.
-    fn content(&self, kind: ObjectKind, location: &str) -> Option<String> {
+    pub(super) fn content(&self, kind: ObjectKind, location: &str) -> Option<String> {
         let pattern = self.pattern(kind, location).ok()?;
         let (node, literal) = pattern.literal_node();
         match kind {
@@ -696,6 +696,14 @@ fn numbers(text: &str) -> Vec<u32> {
             digits.parse().ok()
         })
         .collect()
+}
+
+/// Compares two version texts; missing parts are zero.
+pub(super) fn compare_versions(a: &str, b: &str) -> std::cmp::Ordering {
+    let (a, b) = (numbers(a), numbers(b));
+    let parts = a.len().max(b.len());
+    let filled = |numbers: Vec<u32>| numbers.into_iter().chain(std::iter::repeat(0)).take(parts);
+    filled(a).cmp(filled(b))
 }
 
 /// Compares as many parts as the wanted version has.

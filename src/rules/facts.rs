@@ -88,6 +88,16 @@ impl RegistryData {
         }
     }
 
+    /// The number of a DWORD or QWORD, or the one a text says, decimal or hexadecimal with `0x`.
+    pub fn to_number(&self) -> Option<u64> {
+        match self.data_type {
+            1 | 2 => super::effects::number(&self.to_text()),
+            4 => self.data.first_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes))),
+            11 => self.data.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+            _ => None,
+        }
+    }
+
     /// All strings of a `REG_MULTI_SZ`; the one string of the other text types.
     pub fn to_texts(&self) -> Vec<String> {
         if self.data_type != 7 {

@@ -24,6 +24,7 @@ mod diagnostic;
 mod effects;
 mod evaluate;
 mod facts;
+mod file_kind;
 mod function;
 mod matcher;
 mod model;
@@ -42,8 +43,12 @@ pub use decide::{
     Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Omission, Remap, Rule, WalkRoot,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use effects::{CarriedCall, CarriedRule, EffectRules, Effects};
+pub use effects::{
+    CarriedCall, CarriedRule, Cleanup, CleanupRoot, EffectRules, Effects, Kept, Location, Locations,
+    MergePolicy, Modified, NewName, Relocate, Variables, Winner, by_number, newest,
+};
 pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
+pub use file_kind::FileKind;
 pub use function::{Call, Support};
 pub use model::{RuleKind, RuleSet};
 pub use pattern::{ObjectKind, Pattern};

@@ -18,7 +18,8 @@ pub struct RuleSet {
     pub(super) files: Vec<RuleFile>,
     /// Components that a Config.xml turns off, by display name in lower case.
     pub(super) turned_off: Vec<String>,
-    /// Only these components are on, by display name in lower case; none is all.
+    /// Only these components take anything, by display name in lower case; none is all. The others still forbid what they
+    /// forbid unconditionally.
     pub(super) only: Option<Vec<String>>,
     /// What is odd but accepted.
     pub(super) warnings: Vec<Diagnostic>,

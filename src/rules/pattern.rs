@@ -152,9 +152,15 @@ impl Pattern {
         (literal.join("\\"), all)
     }
 
-    /// The registry key above everything it covers.
-    pub fn registry_root(&self) -> String {
+    /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.
+    pub fn literal_container(&self) -> String {
         self.literal_node().0
+    }
+
+    /// True when it covers a file of the volume with this letter.
+    pub fn covers_file(&self, drive: char, path: &WinPath) -> bool {
+        let Object { node, leaf } = Object::file(drive, path);
+        self.kind == ObjectKind::File && self.matches(&node, leaf.as_deref())
     }
 
     /// True when it covers a registry key itself.
@@ -166,17 +172,6 @@ impl Pattern {
     pub fn covers_value(&self, key: &NtString, name: &NtString) -> bool {
         let object = Object::value(key, name);
         self.matches(&object.node, object.leaf.as_deref())
-    }
-
-    /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.
-    pub fn literal_container(&self) -> String {
-        self.literal_node().0
-    }
-
-    /// True when it covers a file of the volume with this letter.
-    pub fn covers_file(&self, drive: char, path: &WinPath) -> bool {
-        let Object { node, leaf } = Object::file(drive, path);
-        self.kind == ObjectKind::File && self.matches(&node, leaf.as_deref())
     }
 
     /// The leaf as it was written.
@@ -245,7 +240,7 @@ pub(super) fn is_all(leaf: &[u16]) -> bool {
 }
 
 /// Cuts `node [leaf]` at its first bracket that is not escaped by `^`, and drops the escapes.
-fn split(text: &str) -> Result<(String, Option<String>), String> {
+pub(super) fn split(text: &str) -> Result<(String, Option<String>), String> {
     let mut node = String::new();
     let mut chars = text.chars().peekable();
     let mut leaf: Option<String> = None;

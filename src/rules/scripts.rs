@@ -4,7 +4,7 @@ use super::{
     evaluate::{Evaluator, escape},
     facts::{Context, DriveKind, Facts, same_name},
     function::Call,
-    pattern::{ObjectKind, Pattern},
+    pattern::{ObjectKind, Pattern, SEPARATOR, fold_text},
 };
 
 /// Known folders of one user in which the document finder looks.
@@ -126,8 +126,9 @@ impl Evaluator<'_> {
                     texts.push(format!("{} [*]", escape(&profile)));
                     for entry in self.facts.folder(&profile).unwrap_or_default() {
                         // Application data is the business of rules that know the application.
-                        if entry.is_folder && !entry.is_hidden_system && !is_application_data(&entry.name) {
-                            texts.push(format!("{}\\{}\\* [*]", escape(&profile), escape(&entry.name)));
+                        let path = format!("{profile}\\{}", entry.name);
+                        if entry.is_folder && !entry.is_hidden_system && !self.is_application_data(&path) {
+                            texts.push(format!("{}\\* [*]", escape(&path)));
                         }
                     }
                 }
@@ -186,6 +187,18 @@ impl Evaluator<'_> {
         }
     }
 
+    /// True for a folder of the profile that holds application data: since Vista `AppData`, in XP two, which are called
+    /// otherwise in each language (`Anwendungsdaten`, `Lokale Einstellungen`).
+    fn is_application_data(&self, path: &str) -> bool {
+        let path = fold_text(path);
+        self.known(&["CSIDL_APPDATA", "CSIDL_LOCAL_APPDATA"]).iter().any(|known| {
+            let known = fold_text(known);
+            known
+                .strip_prefix(path.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(&[SEPARATOR]))
+        })
+    }
+
     /// The values of those variables that have one, each path once.
     fn known(&self, names: &[&str]) -> Vec<String> {
         let mut paths: Vec<String> = Vec::new();
@@ -197,9 +210,4 @@ impl Evaluator<'_> {
         }
         paths
     }
-}
-
-/// Folders of application data in a profile, since Vista and in XP.
-fn is_application_data(name: &str) -> bool {
-    ["AppData", "Application Data", "Local Settings"].iter().any(|known| same_name(known, name))
 }

@@ -4,7 +4,7 @@
 //! `template.xsd` beside this file is the same as a schema for editors. A template is ours, so it is read strictly: what
 //! is not known is an error, because a misspelt exclusion must not pass.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::{Diagnostic, Severity, Source},
@@ -23,8 +23,8 @@ pub struct Template {
     pub description: String,
     /// Rule files, relative to the template.
     pub rule_files: Vec<String>,
-    /// The built-in rules hold as well.
-    pub builtin_rules: bool,
+    /// The built-in rules hold as well (true) or not; where no template says, they do.
+    pub builtin_rules: Option<bool>,
     /// Components that are not named are left.
     pub only_named: bool,
     /// Display names of components to take.
@@ -37,15 +37,15 @@ pub struct Template {
     pub file_collision: Option<Collision>,
     /// The same for a registry value.
     pub setting_collision: Option<Collision>,
-    /// A personality the datastore has of the same user and computer is replaced; else the new one is added.
-    pub replace_personality: bool,
+    /// Personalities the datastore has of the same user and computer are replaced (true), or the new one is added.
+    pub replace_personality: Option<bool>,
     /// How hard to compress.
     pub compression: Option<Compression>,
     /// The datastore must be encrypted; a run without a password ends before it begins.
     pub encryption: bool,
     /// Detail of the log.
     pub log: Option<LogLevel>,
-    /// Every item taken is listed in the log.
+    /// Each file is listed in the log when it has been gathered.
     pub list_files: bool,
 }
 
@@ -77,7 +77,7 @@ pub enum AccountKind {
 }
 
 /// What happens when the target has an object already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Collision {
     /// The old one overwrites it.
@@ -88,6 +88,18 @@ pub enum Collision {
     Rename,
     /// The one that was written last stays.
     Newest,
+}
+
+impl Collision {
+    /// In words, for messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Source => "the old one overwrites it",
+            Self::Destination => "the target's stays",
+            Self::Rename => "the old one comes beside it under another name",
+            Self::Newest => "the one written last stays",
+        }
+    }
 }
 
 /// How hard the datastore compresses.
@@ -103,7 +115,7 @@ pub enum Compression {
 }
 
 /// Detail of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// What was done and what went wrong.
@@ -128,6 +140,65 @@ impl Template {
         let template = reader.template(&root);
         if reader.findings.is_empty() { Ok(template) } else { Err(reader.findings) }
     }
+
+    /// This template and a later one as one choice: lists add up, of what both say once the later one's holds, and what
+    /// either demands (encryption, only named components, all users) is demanded.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.name = match self.name.is_empty() {
+            true => later.name,
+            false => format!("{}, {}", self.name, later.name),
+        };
+        self.description = later.description;
+        self.rule_files.extend(later.rule_files);
+        self.builtin_rules = later.builtin_rules.or(self.builtin_rules);
+        self.only_named |= later.only_named;
+        self.take.extend(later.take);
+        self.leave.extend(later.leave);
+        self.users.all |= later.users.all;
+        self.users.include.extend(later.users.include);
+        self.users.exclude.extend(later.users.exclude);
+        self.users.used_within_days = later.users.used_within_days.or(self.users.used_within_days);
+        if !later.users.kinds.is_empty() {
+            self.users.kinds = later.users.kinds;
+        }
+        self.file_collision = later.file_collision.or(self.file_collision);
+        self.setting_collision = later.setting_collision.or(self.setting_collision);
+        self.replace_personality = later.replace_personality.or(self.replace_personality);
+        self.compression = later.compression.or(self.compression);
+        self.encryption |= later.encryption;
+        self.log = later.log.or(self.log);
+        self.list_files |= later.list_files;
+        self
+    }
+
+    /// The finding that a template names a component which no rules have, at the place where it does. `text` is what
+    /// [`Template::parse`] read.
+    pub fn unknown_component(name: &str, text: &str, component: &str) -> Diagnostic {
+        diagnose_child(
+            name,
+            text,
+            "components",
+            component,
+            &format!("No rules have a component `{component}`."),
+        )
+    }
+
+    /// The finding that a template names a rule file which cannot be used, at the place where it does.
+    pub fn unusable_file(name: &str, text: &str, file: &str, reason: &str) -> Diagnostic {
+        diagnose_child(name, text, "rules", file, &format!("`{file}` cannot be used: {reason}"))
+    }
+}
+
+/// A finding at the child of `<parent>` with this text.
+fn diagnose_child(name: &str, text: &str, parent: &str, child: &str, message: &str) -> Diagnostic {
+    let source = Source::new(name, text);
+    let root = xml::read(&source, false).unwrap_or_default();
+    let children = root.children(parent).flat_map(|list| &list.children);
+    let found = children
+        .filter(|element| element.text.eq_ignore_ascii_case(child))
+        .map(|element| element.text_offset);
+    source.diagnose(Severity::Error, found.min().unwrap_or(root.offset), message)
 }
 
 struct Reader<'a> {
@@ -206,7 +277,7 @@ impl Reader<'_> {
     }
 
     fn template(&mut self, root: &Element) -> Template {
-        let mut template = Template { builtin_rules: true, ..Template::default() };
+        let mut template = Template::default();
         if root.name != "template" {
             let message = format!("`<{}>` is no template; its root is `<template>`.", root.name);
             self.error(root.offset, message);
@@ -227,9 +298,9 @@ impl Reader<'_> {
                 }
                 "rules" => {
                     self.only(part, &["builtin"], &["file"]);
-                    template.builtin_rules = self.choice(part, "builtin", &YES_NO).unwrap_or(true);
+                    template.builtin_rules = self.choice(part, "builtin", &YES_NO);
                     template.rule_files = self.texts(part, "file");
-                    if !template.builtin_rules && template.rule_files.is_empty() {
+                    if template.builtin_rules == Some(false) && template.rule_files.is_empty() {
                         self.error(part.offset, "A template without any rules takes nothing.".to_owned());
                     }
                 }
@@ -246,7 +317,7 @@ impl Reader<'_> {
                 "personality" => {
                     self.only(part, &["existing"], &[]);
                     let values = [("add", false), ("replace", true)];
-                    template.replace_personality = self.choice(part, "existing", &values).unwrap_or(false);
+                    template.replace_personality = self.choice(part, "existing", &values);
                 }
                 "datastore" => {
                     self.only(part, &["compression", "encryption"], &[]);
@@ -332,7 +403,7 @@ mod tests {
             name: "T".to_owned(),
             description: "d".to_owned(),
             rule_files: vec!["a.xml".to_owned()],
-            builtin_rules: false,
+            builtin_rules: Some(false),
             only_named: true,
             take: vec!["A".to_owned()],
             leave: vec!["B".to_owned()],
@@ -345,13 +416,42 @@ mod tests {
             },
             file_collision: Some(Collision::Rename),
             setting_collision: Some(Collision::Source),
-            replace_personality: true,
+            replace_personality: Some(true),
             compression: Some(Compression::Best),
             encryption: true,
             log: Some(LogLevel::Verbose),
             list_files: true,
         };
         assert_eq!(Template::parse("t.xml", text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_later_template_adds_and_overrides() {
+        let read = |text: &str| Template::parse("t.xml", text).unwrap();
+        let first = read(
+            r#"<template name="A"><rules builtin="no"><file>a.xml</file></rules>
+            <users usedWithinDays="90" kinds="domain"><exclude>*\svc*</exclude></users>
+            <collisions files="rename"/><datastore encryption="required" compression="fast"/></template>"#,
+        );
+        let both = first.and(read(
+            r#"<template name="B"><components others="leave"><take>X</take></components>
+            <users usedWithinDays="30"><exclude>*\adm*</exclude></users>
+            <collisions files="newest" settings="source"/><datastore compression="best"/></template>"#,
+        ));
+        assert_eq!(both.name, "A, B");
+        assert_eq!((both.builtin_rules, both.only_named, both.encryption), (Some(false), true, true));
+        assert_eq!(both.users.exclude, [r"*\svc*", r"*\adm*"]);
+        assert_eq!(both.users.used_within_days, Some(30));
+        assert_eq!(both.users.kinds, [AccountKind::Domain]);
+        assert_eq!(both.file_collision, Some(Collision::Newest));
+        assert_eq!(both.compression, Some(Compression::Best));
+    }
+
+    #[test]
+    fn a_component_that_no_rules_have_is_diagnosed_where_it_is_named() {
+        let text = "<template name='T'>\n<components><leave>Shared fils</leave></components></template>";
+        let finding = Template::unknown_component("t.xml", text, "Shared fils");
+        assert_eq!(finding.place.to_string(), "t.xml:2:20");
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! Cuts a content into chunks: whole when it is small, by FastCDC when it is not, so that an insertion changes only
 //! the chunks around it.
 //!
-//! The cuts depend on nothing but the bytes and the datastore's sizes: every writer finds the same ones.
+//! The cuts depend on nothing but the bytes, the datastore's sizes and, when it is encrypted, its key: every writer
+//! finds the same ones.
 
 use std::io::{self, Read};
 
-use fastcdc::v2020::FastCDC;
+use fastcdc::v2020::{FastCDC, Normalization};
 
 use super::config::ChunkSizes;
 
 /// Cuts contents one after the other, reusing its buffer.
 pub(super) struct Chunker {
     sizes: ChunkSizes,
+    /// What the gear table is changed by; zero for the one that is published.
+    seed: u64,
     /// Twice the largest chunk, so that bytes are moved to the front at most once on average.
     buffer: Vec<u8>,
     /// What of the buffer is read and not yet cut.
@@ -20,9 +23,9 @@ pub(super) struct Chunker {
 }
 
 impl Chunker {
-    pub(super) fn new(sizes: ChunkSizes) -> Self {
+    pub(super) fn new(sizes: ChunkSizes, seed: u64) -> Self {
         let largest = size(sizes.max).max(size(sizes.whole));
-        Self { sizes, buffer: vec![0; largest.saturating_mul(2)], start: 0, end: 0 }
+        Self { sizes, seed, buffer: vec![0; largest.saturating_mul(2)], start: 0, end: 0 }
     }
 
     /// Calls `each` with every chunk of `data` in order, and whether it is surely the only one; not at all when there
@@ -53,7 +56,9 @@ impl Chunker {
             if rest.is_empty() {
                 return Ok(());
             }
-            let (_, length) = FastCDC::new(rest, size(min), size(average), size(max)).cut(0, rest.len());
+            let (min, average, max) = (size(min), size(average), size(max));
+            let cdc = FastCDC::with_level_and_seed(rest, min, average, max, Normalization::Level1, self.seed);
+            let (_, length) = cdc.cut(0, rest.len());
             // A cut at zero would never end; the crate does not make one.
             let (chunk, _) = rest.split_at_checked(length.max(1)).unwrap_or((rest, &[]));
             each(chunk, false).map_err(CutError::Each)?;
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_chunks_are_the_content_and_do_not_depend_on_how_it_is_read() {
-        let mut chunker = Chunker::new(SIZES);
+        let mut chunker = Chunker::new(SIZES, 0);
         for len in [0, 1, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 8193, 50_000] {
             let data = noise(len, 99);
             let cut = chunks(&mut chunker, &mut &data[..]);
@@ -138,12 +143,17 @@ mod tests {
             if len > 1024 {
                 assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), one_shot);
             }
+            if len > 8192 {
+                let secret = chunks(&mut Chunker::new(SIZES, 0x1234_5678_9ABC_DEF0), &mut &data[..]);
+                assert_ne!(cut, secret, "where it is cut depends on the key");
+                assert_eq!(secret.concat(), data);
+            }
         }
     }
 
     #[test]
     fn an_insertion_changes_only_what_is_near_it() {
-        let mut chunker = Chunker::new(SIZES);
+        let mut chunker = Chunker::new(SIZES, 0);
         let before = noise(100_000, 5);
         let mut after = before.clone();
         after.splice(50_000..50_000, *b"inserted");

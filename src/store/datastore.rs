@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use fs_err as fs;
@@ -14,15 +15,21 @@ use super::{
     files::{self, Scratch},
     index::{self, Index},
     pack,
+    password::Password,
     reader::PackReader,
+    seal::Seal,
 };
 use crate::{gather::Hash, nt::HexBytes};
+
+/// An index this old is read again before a chunk is called missing; not sooner, because in a damaged datastore many are.
+const RENEW_AFTER: Duration = Duration::from_secs(30);
 
 /// A folder of personalities. Cheap to open: the index is read when a chunk is first asked for.
 #[derive(Debug)]
 pub struct Datastore {
     pub(super) root: PathBuf,
     config: Config,
+    pub(super) seal: Seal,
     index: RwLock<Option<Arc<Loaded>>>,
     pub(super) packs: Mutex<PackReader>,
 }
@@ -31,57 +38,54 @@ pub struct Datastore {
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) index: Index,
+    /// Every index file, damaged or not.
+    pub(super) files: Vec<PathBuf>,
     /// Index files that are not what was written: name and reason.
     pub(super) damaged: Vec<(PathBuf, String)>,
     /// Packs that only their own list names.
     pub(super) unlisted: Vec<(Hash, Vec<pack::Entry>)>,
     /// True once packs that no index names were looked for.
     searched: bool,
-}
-
-/// What [`Datastore::repair_index`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Repair {
-    /// Packs that no index named and that are named now.
-    pub packs: usize,
-    /// Their chunks.
-    pub chunks: usize,
-    /// Damaged index files that were removed.
-    pub removed: usize,
+    /// When it was read.
+    at: Option<Instant>,
 }
 
 impl Datastore {
-    /// Makes a datastore in an empty or new folder.
+    /// Makes a datastore in an empty or new folder; encrypted when there is a password.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`], [`StoreError::NotEmpty`], or what the file system says.
-    pub fn create(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+    pub fn create(path: impl Into<PathBuf>, password: Option<&Password>) -> Result<Self, StoreError> {
         let root = path.into();
-        if !Self::make(&root)? {
+        if !Self::make(&root, password)? {
             return Err(StoreError::AlreadyExists(root));
         }
-        Self::open(root)
+        Self::open(root, password)
     }
 
-    /// Opens a datastore that is there.
+    /// Opens a datastore that is there. A password for one that has none is an error too: whoever gives one believes
+    /// that nobody else can read it.
     ///
     /// # Errors
-    /// [`StoreError::NotADatastore`] when it is not, [`StoreError::Version`] when it is a later one.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+    /// [`StoreError::NotADatastore`] when it is not, [`StoreError::Version`] when it is a later one,
+    /// [`StoreError::NoPassword`], [`StoreError::WrongPassword`] and [`StoreError::NotEncrypted`].
+    pub fn open(path: impl Into<PathBuf>, password: Option<&Password>) -> Result<Self, StoreError> {
         let root = path.into();
-        let file = root.join(config::FILE_NAME);
-        let bytes = match files::read_at_most(&file, config::MAX_SIZE) {
-            Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(StoreError::NotADatastore(root));
-            }
-            Err(error) => return Err(StoreError::Unusable(error)),
+        let config = read_config(&root)?;
+        let seal = match (config.is_encrypted(), password) {
+            (false, None) => Seal::default(),
+            (false, Some(_)) => return Err(StoreError::NotEncrypted(root)),
+            (true, None) => return Err(StoreError::NoPassword(root)),
+            (true, Some(password)) => match config.key(password) {
+                Ok(Some(key)) => Seal::new(&key),
+                Ok(None) => return Err(StoreError::WrongPassword(root)),
+                Err(reason) => {
+                    let path = root.join(config::FILE_NAME);
+                    return Err(StoreError::Config { path, reason: reason.into() });
+                }
+            },
         };
-        let config = Config::parse(&bytes).map_err(|problem| match problem {
-            Problem::Malformed(reason) => StoreError::Config { path: file, reason },
-            Problem::Version(found) => StoreError::Version { found, known: config::VERSION },
-        })?;
-        Ok(Self { root, config, index: RwLock::default(), packs: Mutex::default() })
+        Ok(Self { root, config, seal, index: RwLock::default(), packs: Mutex::default() })
     }
 
     /// Opens a datastore, making it first where the folder is empty or not there. Of several computers that do so at
@@ -89,19 +93,19 @@ impl Datastore {
     ///
     /// # Errors
     /// As [`Datastore::create`] and [`Datastore::open`].
-    pub fn open_or_create(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+    pub fn open_or_create(path: impl Into<PathBuf>, password: Option<&Password>) -> Result<Self, StoreError> {
         let root = path.into();
-        match Self::open(&root) {
+        match Self::open(&root, password) {
             Err(StoreError::NotADatastore(_)) => {
-                Self::make(&root)?;
-                Self::open(root)
+                Self::make(&root, password)?;
+                Self::open(root, password)
             }
             result => result,
         }
     }
 
     /// Writes `datastore.json`; false when it was there.
-    fn make(root: &Path) -> Result<bool, StoreError> {
+    fn make(root: &Path, password: Option<&Password>) -> Result<bool, StoreError> {
         fs::create_dir_all(root).map_err(StoreError::before_writing)?;
         let file = root.join(config::FILE_NAME);
         for entry in fs::read_dir(root).map_err(StoreError::Unusable)? {
@@ -115,11 +119,11 @@ impl Datastore {
                 return if file.exists() { Ok(false) } else { Err(StoreError::NotEmpty(root.into())) };
             }
         }
+        let config = Config::new(files::unique_id(), password).map_err(StoreError::CannotEncrypt)?;
         let write = || {
             let scratch = Scratch::new(root)?;
             let mut new = scratch.file()?;
-            serde_json::to_writer_pretty(&mut new, &Config::new(files::unique_id()))?;
-            new.write_all(b"\n")?;
+            new.write_all(&config.to_bytes()?)?;
             new.publish_first(&file)
         };
         write().map_err(StoreError::before_writing)
@@ -130,29 +134,21 @@ impl Datastore {
         &self.root
     }
 
+    /// Says whether the datastore can still be reached and is the one that was opened.
+    ///
+    /// # Errors
+    /// As [`Datastore::open`].
+    pub fn still_there(&self) -> Result<(), StoreError> {
+        if read_config(&self.root)?.id == self.config.id {
+            Ok(())
+        } else {
+            Err(StoreError::NotADatastore(self.root.clone()))
+        }
+    }
+
     /// What the datastore says about itself.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Writes an index of the packs that none names, and removes the index files that are damaged. Nothing else may
-    /// write to the datastore meanwhile.
-    ///
-    /// # Errors
-    /// When the datastore cannot be read or written.
-    pub fn repair_index(&self) -> Result<Repair, StoreError> {
-        self.forget_index();
-        let loaded = self.index_of_all_packs()?;
-        let chunks = loaded.unlisted.iter().map(|(_, entries)| entries.len()).sum();
-        if !loaded.unlisted.is_empty() {
-            let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
-            publish_index(&self.root, &scratch, &loaded.unlisted).map_err(StoreError::Write)?;
-        }
-        for (path, _) in &loaded.damaged {
-            fs::remove_file(path).map_err(StoreError::Write)?;
-        }
-        self.forget_index();
-        Ok(Repair { packs: loaded.unlisted.len(), chunks, removed: loaded.damaged.len() })
     }
 
     /// The index as it was when first asked for, or last forgotten.
@@ -170,37 +166,50 @@ impl Datastore {
         }
     }
 
+    /// The index of all packs, read again unless that was done since `known`.
+    pub(super) fn index_renewed(&self, known: &Arc<Loaded>) -> Result<Arc<Loaded>, StoreError> {
+        let now = self.index.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_young = |loaded: &Loaded| loaded.at.is_some_and(|at| at.elapsed() < RENEW_AFTER);
+        match now {
+            Some(now) if now.searched && (!Arc::ptr_eq(&now, known) || is_young(&now)) => Ok(now),
+            _ => self.load(true),
+        }
+    }
+
     /// Has the index read again when it is next asked for, because this program added to it.
     pub(super) fn forget_index(&self) {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn load(&self, search: bool) -> Result<Arc<Loaded>, StoreError> {
-        let mut loaded = Loaded::default();
+        let mut loaded = Loaded { searched: search, at: Some(Instant::now()), ..Loaded::default() };
         for path in list(&self.root.join("index")).map_err(StoreError::Read)? {
             // A name that is no hash is a file that somebody else put there.
             let Some(name) = hash_name(&path) else { continue };
-            match read_index(&path, name) {
+            loaded.files.push(path.clone());
+            match read_index(&path, name, &self.seal) {
                 Ok(packs) => {
                     for (id, entries) in packs {
-                        add(&mut loaded.index, id, &entries)?;
+                        add(&mut loaded.index, id, &entries, &self.seal)?;
                     }
                 }
+                // A `prune` has put another in its place, which may not be in the list that is gone through.
+                Err(_) if !path.exists() => loaded.searched = true,
                 Err(reason) => loaded.damaged.push((path, reason)),
             }
         }
-        if search || !loaded.damaged.is_empty() {
-            loaded.searched = true;
+        loaded.searched |= !loaded.damaged.is_empty();
+        if loaded.searched {
             for (id, path) in self.pack_files()? {
                 if loaded.index.has_pack(id) {
                     continue;
                 }
                 // A pack that has no sound list gives nothing here; `verify` says so.
                 let Ok(mut file) = fs::File::open(&path) else { continue };
-                let Ok(entries) = file.metadata().and_then(|m| pack::read_list(&mut file, m.len())) else {
-                    continue;
-                };
-                add(&mut loaded.index, id, &entries)?;
+                let entries =
+                    file.metadata().and_then(|meta| pack::read_list(&mut file, meta.len(), &self.seal));
+                let Ok(entries) = entries else { continue };
+                add(&mut loaded.index, id, &entries, &self.seal)?;
                 loaded.unlisted.push((id, entries));
             }
         }
@@ -224,8 +233,25 @@ impl Datastore {
     }
 }
 
-fn add(index: &mut Index, id: Hash, entries: &[pack::Entry]) -> Result<(), StoreError> {
-    if index.add(id, entries) {
+/// What the datastore in a folder says about itself.
+fn read_config(root: &Path) -> Result<Config, StoreError> {
+    let file = root.join(config::FILE_NAME);
+    let bytes = match files::read_at_most(&file, config::MAX_SIZE) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(StoreError::NotADatastore(root.to_owned()));
+        }
+        Err(error) => return Err(StoreError::Unusable(error)),
+    };
+    Config::parse(&bytes).map_err(|problem| match problem {
+        Problem::Malformed(reason) => StoreError::Config { path: file.clone(), reason },
+        Problem::Version(found) => StoreError::Version { found, known: config::VERSION },
+        Problem::Damaged => StoreError::ConfigDamaged(file.clone()),
+    })
+}
+
+fn add(index: &mut Index, id: Hash, entries: &[pack::Entry], seal: &Seal) -> Result<(), StoreError> {
+    if index.add(id, entries, seal) {
         Ok(())
     } else {
         Err(StoreError::damaged("the index", "it lists more chunks than this program can hold"))
@@ -234,12 +260,12 @@ fn add(index: &mut Index, id: Hash, entries: &[pack::Entry]) -> Result<(), Store
 
 /// The packs of an index file; the error says why it cannot be used. A file that cannot be read counts as damaged:
 /// what it listed is in the packs too.
-fn read_index(path: &Path, name: Hash) -> Result<Vec<(Hash, Vec<pack::Entry>)>, String> {
+fn read_index(path: &Path, name: Hash, seal: &Seal) -> Result<Vec<(Hash, Vec<pack::Entry>)>, String> {
     let bytes = files::read_at_most(path, index::MAX_FILE_LEN).map_err(|error| error.to_string())?;
     if Hash::of(&bytes) != name {
         return Err("its bytes do not have the hash that is its name".into());
     }
-    index::decode(&bytes).map_err(str::to_owned)
+    index::decode(&bytes, seal).map_err(str::to_owned)
 }
 
 /// Writes an index file of these packs, which have their names already.
@@ -247,11 +273,13 @@ pub(super) fn publish_index(
     root: &Path,
     scratch: &Scratch,
     packs: &[(Hash, Vec<pack::Entry>)],
-) -> io::Result<()> {
+    seal: &Seal,
+) -> io::Result<Hash> {
     let mut file = scratch.file()?;
-    file.write_all(&index::encode(packs))?;
-    let name = file.hash().to_string();
-    file.publish(&root.join("index").join(name))
+    file.write_all(&index::encode(packs, seal)?)?;
+    let name = file.hash();
+    file.publish(&root.join("index").join(name.to_string()))?;
+    Ok(name)
 }
 
 /// The paths in a folder, sorted; none when there is no such folder.

@@ -1,5 +1,5 @@
-//! [`StoreError`]: what can go wrong with a datastore, and the four answers a person needs: not usable, damaged,
-//! write failed, stopped.
+//! [`StoreError`]: what can go wrong with a datastore, and the five answers a person needs: not usable, wrong
+//! password, damaged, write failed, stopped.
 
 use std::{io, path::PathBuf};
 
@@ -12,6 +12,8 @@ use crate::gather::Hash;
 pub enum ErrorKind {
     /// There is no datastore this program can use at that place (exit code 27).
     NotUsable,
+    /// It is encrypted, and no password opened it (exit code 37).
+    WrongPassword,
     /// The datastore is there, but something in it is missing or not what was written (exit code 42).
     Damaged,
     /// Writing began and could not go on: the disk is full, the share went away (exit code 72).
@@ -41,6 +43,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `datastore.json` is not what was written.
+    #[error("`{0}` is damaged: it does not have the hash that is its last line")]
+    ConfigDamaged(PathBuf),
     /// The format is of a later program.
     #[error("the datastore has format version {found}, and this program knows version {known}")]
     Version {
@@ -49,6 +54,18 @@ pub enum StoreError {
         /// The newest this program knows.
         known: u32,
     },
+    /// The datastore is encrypted, and there is no password.
+    #[error("the datastore `{0}` is encrypted, and no password was given")]
+    NoPassword(PathBuf),
+    /// The password is another one.
+    #[error("the password does not open the datastore `{0}`")]
+    WrongPassword(PathBuf),
+    /// There is a password, and the datastore is not encrypted.
+    #[error("the datastore `{0}` is not encrypted, and a password was given")]
+    NotEncrypted(PathBuf),
+    /// A new datastore cannot be encrypted.
+    #[error("the datastore cannot be encrypted: {0}")]
+    CannotEncrypt(&'static str),
     /// The place cannot be read or written at all.
     #[error("the datastore cannot be used: {0}")]
     Unusable(#[source] io::Error),
@@ -91,8 +108,13 @@ impl StoreError {
             | Self::NotEmpty(_)
             | Self::Config { .. }
             | Self::Version { .. }
+            | Self::NotEncrypted(_)
+            | Self::CannotEncrypt(_)
             | Self::Unusable(_) => ErrorKind::NotUsable,
-            Self::Read(_) | Self::Damaged { .. } | Self::MissingChunk(_) => ErrorKind::Damaged,
+            Self::NoPassword(_) | Self::WrongPassword(_) => ErrorKind::WrongPassword,
+            Self::ConfigDamaged(_) | Self::Read(_) | Self::Damaged { .. } | Self::MissingChunk(_) => {
+                ErrorKind::Damaged
+            }
             Self::Write(_) | Self::ItemTooLarge { .. } => ErrorKind::WriteFailed,
             Self::Cancelled => ErrorKind::Cancelled,
         }

@@ -74,6 +74,24 @@ impl Scratch {
         Ok(Self { dir, count: AtomicU64::new(0) })
     }
 
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The present moment by the clock of the file system that the folder is on.
+    pub(super) fn now(&self) -> io::Result<SystemTime> {
+        let file = self.file()?;
+        fs::metadata(&file.path)?.modified()
+    }
+
+    /// Takes a file or folder of the same datastore away: moves it into this one, to go with it. Fails when this one was
+    /// itself taken away.
+    pub(super) fn take(&self, path: &Path) -> io::Result<()> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        fs::rename(path, self.dir.join(format!("{number}-removed")))
+    }
+
     /// A new file in the folder.
     pub(super) fn file(&self) -> io::Result<NewFile> {
         let path = self.dir.join(self.count.fetch_add(1, Ordering::Relaxed).to_string());

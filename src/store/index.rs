@@ -4,9 +4,12 @@
 //! 48 bytes a chunk. A chunk may be in several packs (two writers met it at the same time): all its places are kept,
 //! so that a good copy stands in for a damaged one.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, io};
 
-use super::pack::{self, ENTRY_LEN, Entry};
+use super::{
+    pack::{self, ENTRY_LEN, Entry},
+    seal::{Part, Seal},
+};
 use crate::gather::Hash;
 
 /// First bytes of an index file.
@@ -48,7 +51,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Adds the chunks of a pack, unless it is there already. False when there is no room for more.
-    pub(super) fn add(&mut self, id: Hash, entries: &[Entry]) -> bool {
+    pub(super) fn add(&mut self, id: Hash, entries: &[Entry], seal: &Seal) -> bool {
         if !self.known.insert(id) {
             return true;
         }
@@ -56,7 +59,7 @@ impl Index {
         if self.places.len().saturating_add(entries.len()) > MAX_CHUNKS {
             return false;
         }
-        self.packs.push(Pack { id, len: pack::length(entries) });
+        self.packs.push(Pack { id, len: pack::length(entries, seal) });
         let mut offset = pack::HEADER_LEN;
         self.places.reserve(entries.len());
         for &entry in entries {
@@ -102,20 +105,22 @@ impl Index {
 }
 
 /// The bytes of an index file.
-pub(super) fn encode(packs: &[(Hash, Vec<Entry>)]) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+pub(super) fn encode(packs: &[(Hash, Vec<Entry>)], seal: &Seal) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     for (id, entries) in packs {
         bytes.extend(id.0);
         bytes.extend(u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend([0; 4]);
         entries.iter().for_each(|entry| bytes.extend(entry.to_bytes()));
     }
-    bytes
+    Ok([MAGIC.as_slice(), &seal.seal(Part::Index, bytes)?].concat())
 }
 
 /// The packs an index file lists; the error is the reason why it is not one.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(Hash, Vec<Entry>)>, &'static str> {
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as an index does")?;
+pub(super) fn decode(bytes: &[u8], seal: &Seal) -> Result<Vec<(Hash, Vec<Entry>)>, &'static str> {
+    let body = bytes.strip_prefix(MAGIC).ok_or("it does not begin as an index does")?;
+    let opened = seal.open(Part::Index, body.to_vec())?;
+    let mut rest = opened.as_slice();
     let mut packs = Vec::new();
     while !rest.is_empty() {
         let (head, tail) =
@@ -127,9 +132,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(Hash, Vec<Entry>)>, &'static s
             .and_then(|count| count.checked_mul(ENTRY_LEN))
             .and_then(|len| tail.split_at_checked(len))
             .ok_or("it lists more chunks than it has room for")?;
-        let entries: Option<Vec<Entry>> = list.as_chunks().0.iter().map(Entry::parse).collect();
+        let entries: Option<Vec<Entry>> =
+            list.as_chunks().0.iter().map(|entry| Entry::parse(entry, seal)).collect();
         let entries = entries.ok_or("it lists a chunk of an impossible size")?;
-        if pack::length(&entries) > pack::MAX_LEN {
+        if pack::length(&entries, seal) > pack::MAX_LEN {
             return Err("it lists a pack of an impossible size");
         }
         packs.push((Hash(*id), entries));
@@ -149,10 +155,10 @@ mod tests {
 
     #[test]
     fn a_chunk_is_found_in_every_pack_that_has_it() {
-        let mut index = Index::default();
-        assert!(index.add(Hash([1; 32]), &[entry(9), entry(3)]));
-        assert!(index.add(Hash([2; 32]), &[entry(3)]));
-        assert!(index.add(Hash([2; 32]), &[entry(3)]), "a pack that is listed twice counts once");
+        let (mut index, seal) = (Index::default(), Seal::default());
+        assert!(index.add(Hash([1; 32]), &[entry(9), entry(3)], &seal));
+        assert!(index.add(Hash([2; 32]), &[entry(3)], &seal));
+        assert!(index.add(Hash([2; 32]), &[entry(3)], &seal), "a pack that is listed twice counts once");
         index.sort();
         let places: Vec<_> = index.find(Hash([3; 32])).iter().map(|p| (p.pack, p.offset)).collect();
         assert_eq!(places, [(0, 18), (1, 8)]);
@@ -164,14 +170,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_hostile_counts_are_refused() {
         let packs = vec![(Hash([1; 32]), vec![entry(1), entry(2)]), (Hash([2; 32]), vec![])];
-        let bytes = encode(&packs);
-        assert_eq!(decode(&bytes).unwrap(), packs);
+        let seal = Seal::default();
+        let bytes = encode(&packs, &seal).unwrap();
+        assert_eq!(decode(&bytes, &seal).unwrap(), packs);
         for len in 1..bytes.len() {
             // Cut between two packs it is a shorter index; its name would tell.
-            assert!(decode(&bytes[..len]).is_err() || [8, 128].contains(&len), "cut at {len}");
+            assert!(decode(&bytes[..len], &seal).is_err() || [8, 128].contains(&len), "cut at {len}");
         }
         let mut hostile = bytes.clone();
         hostile[40..44].fill(0xFF);
-        assert_eq!(decode(&hostile), Err("it lists more chunks than it has room for"));
+        assert_eq!(decode(&hostile, &seal), Err("it lists more chunks than it has room for"));
     }
 }

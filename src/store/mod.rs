@@ -7,9 +7,10 @@
 //! says every byte of it.
 //!
 //! Whatever is read back is checked: a chunk by its hash, an index and a personality by the hash in their names.
-//! Nothing in a datastore is trusted to be well-formed; counts and sizes have budgets.
+//! Nothing in a datastore is trusted to be well-formed; counts and sizes have budgets. `seal.rs` is all that knows
+//! whether a datastore is encrypted.
 //!
-//! Not here: what an item means, and the paths it names (`inject`); encryption; the removal of anything.
+//! Only `forget` and `prune` remove anything. Not here: what an item means, and the paths it names (`inject`).
 
 #![deny(
     clippy::indexing_slicing,
@@ -25,16 +26,22 @@ mod datastore;
 mod error;
 mod files;
 mod index;
+mod marks;
 mod pack;
+mod password;
 mod personality;
+mod prune;
 mod reader;
+mod seal;
 mod verify;
 mod writer;
 
 pub use config::{ChunkSizes, Config};
-pub use datastore::{Datastore, Repair};
+pub use datastore::Datastore;
 pub use error::{ErrorKind, StoreError};
+pub use password::{Cost, Password};
 pub use personality::{Footer, Items, Listing, Personality};
+pub use prune::{Keep, Pruned, Pruning};
 pub use reader::ContentReader;
 pub use verify::{Affected, Finding, Verification};
-pub use writer::{PersonalityWriter, Stored, Writer};
+pub use writer::{Compression, PersonalityWriter, Stored, Writer, at_most};

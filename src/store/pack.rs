@@ -1,12 +1,14 @@
 //! A pack: chunks back to back, then a list of them, so that an index can be made again from packs alone.
 //!
-//! Its name is the BLAKE3 of all its bytes. A pack is written once and never changed.
+//! Its name is the BLAKE3 of all its bytes. A pack is written once and never changed. In an encrypted datastore each
+//! chunk and the list are sealed.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::{
     config::MAX_CHUNK,
-    files::{NewFile, Scratch},
+    files::{NewFile, Scratch, unique_id},
+    seal::{Part, Seal},
 };
 use crate::gather::Hash;
 
@@ -18,7 +20,7 @@ const END_MAGIC: &[u8; 8] = b"CSPKEND\x01";
 pub(super) const HEADER_LEN: u32 = 8;
 /// Bytes of one entry of the list.
 pub(super) const ENTRY_LEN: usize = 40;
-/// Count, zeros, hash of the list, magic.
+/// Count, some bytes that make it unique, hash of the list, magic.
 const TRAILER_LEN: usize = 48;
 /// A writer ends a pack once it is this long: few files on a share, and little lost when one is not finished.
 pub(super) const TARGET_LEN: u64 = 32 * 1024 * 1024;
@@ -28,9 +30,10 @@ pub(super) const MAX_LEN: u64 = 1024 * 1024 * 1024;
 /// One chunk as a pack or an index lists it. Where it is follows from those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// BLAKE3 of the chunk's bytes.
+    /// BLAKE3 of the chunk's bytes, keyed when the datastore is encrypted.
     pub(super) id: Hash,
-    /// Bytes it takes in the pack: `len` when it is stored as it is, fewer when it is a zstd frame.
+    /// Bytes it takes in the pack, sealed if it is: but for the seal `len` when it is stored as it is, fewer when it
+    /// is a zstd frame.
     pub(super) stored: u32,
     /// Bytes of the chunk.
     pub(super) len: u32,
@@ -48,7 +51,7 @@ impl Entry {
     }
 
     /// None when the sizes cannot be those of a chunk.
-    pub(super) fn parse(bytes: &[u8; ENTRY_LEN]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8; ENTRY_LEN], seal: &Seal) -> Option<Self> {
         let (id, sizes) = bytes.split_first_chunk::<32>()?;
         let (stored, len) = sizes.split_first_chunk::<4>()?;
         let entry = Self {
@@ -56,15 +59,17 @@ impl Entry {
             stored: u32::from_le_bytes(*stored),
             len: u32::from_le_bytes(*len.first_chunk()?),
         };
-        (entry.stored > 0 && entry.stored <= entry.len && entry.len <= MAX_CHUNK).then_some(entry)
+        let stored = entry.stored.checked_sub(seal.overhead())?;
+        (stored > 0 && stored <= entry.len && entry.len <= MAX_CHUNK).then_some(entry)
     }
 }
 
 /// The length of a pack with these chunks, in bytes.
-pub(super) fn length(entries: &[Entry]) -> u64 {
+pub(super) fn length(entries: &[Entry], seal: &Seal) -> u64 {
     let chunks: u64 = entries.iter().map(|entry| u64::from(entry.stored)).sum();
     let list = entries.len().saturating_mul(ENTRY_LEN).saturating_add(TRAILER_LEN);
-    u64::from(HEADER_LEN).saturating_add(chunks).saturating_add(u64::try_from(list).unwrap_or(u64::MAX))
+    let fixed = u64::from(HEADER_LEN).saturating_add(u64::from(seal.overhead()));
+    fixed.saturating_add(chunks).saturating_add(u64::try_from(list).unwrap_or(u64::MAX))
 }
 
 /// Where a pack is below the datastore: 256 folders, because shares are slow with many files in one.
@@ -105,11 +110,13 @@ impl PackWriter {
         self.file.len() >= TARGET_LEN
     }
 
-    pub(super) fn finish(mut self) -> io::Result<FinishedPack> {
-        let mut list: Vec<u8> = self.entries.iter().flat_map(|entry| entry.to_bytes()).collect();
+    pub(super) fn finish(mut self, seal: &Seal) -> io::Result<FinishedPack> {
+        let list: Vec<u8> = self.entries.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let mut list = seal.seal(Part::PackList, list)?;
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         list.extend(count.to_le_bytes());
-        list.extend([0; 4]);
+        // The same chunks again are another pack: the first may be about to be removed.
+        list.extend(unique_id().iter().take(4));
         self.file.write_all(&list)?;
         self.file.write_all(&Hash::of(&list).0)?;
         self.file.write_all(END_MAGIC)?;
@@ -121,7 +128,7 @@ impl PackWriter {
 ///
 /// # Errors
 /// `InvalidData` with the reason when it is no sound pack; whatever reading gave otherwise.
-pub(super) fn read_list(file: &mut (impl Read + Seek), len: u64) -> io::Result<Vec<Entry>> {
+pub(super) fn read_list(file: &mut (impl Read + Seek), len: u64, seal: &Seal) -> io::Result<Vec<Entry>> {
     let bad = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
     if len > MAX_LEN {
         return Err(bad("it is longer than a pack can be"));
@@ -143,6 +150,7 @@ pub(super) fn read_list(file: &mut (impl Read + Seek), len: u64) -> io::Result<V
     }
     let count = counts.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     let list_len = u64::from(count).saturating_mul(u64::try_from(ENTRY_LEN).unwrap_or(u64::MAX));
+    let list_len = list_len.saturating_add(u64::from(seal.overhead()));
     let Some(list_at) = trailer_at.checked_sub(list_len) else {
         return Err(bad("it says it has more chunks than fit into it"));
     };
@@ -150,13 +158,17 @@ pub(super) fn read_list(file: &mut (impl Read + Seek), len: u64) -> io::Result<V
     let mut list = vec![0; usize::try_from(list_len).map_err(|_| bad("its list does not fit into memory"))?];
     file.seek(SeekFrom::Start(list_at))?;
     file.read_exact(&mut list)?;
-    let entries: Option<Vec<Entry>> = list.as_chunks::<ENTRY_LEN>().0.iter().map(Entry::parse).collect();
     list.extend(counts);
     if Hash::of(&list).0 != hash {
         return Err(bad("its list of chunks does not have the hash written beside it"));
     }
+    list.truncate(list.len().saturating_sub(counts.len()));
+    let list =
+        seal.open(Part::PackList, list).map_err(|reason| bad(&format!("its list of chunks: {reason}")))?;
+    let entries = list.as_chunks::<ENTRY_LEN>().0.iter().map(|entry| Entry::parse(entry, seal));
+    let entries: Option<Vec<Entry>> = entries.collect();
     let entries = entries.ok_or_else(|| bad("its list of chunks has one of an impossible size"))?;
-    if length(&entries) != len {
+    if length(&entries, seal) != len {
         return Err(bad("its chunks do not add up to its length"));
     }
     Ok(entries)
@@ -166,17 +178,18 @@ pub(super) fn read_list(file: &mut (impl Read + Seek), len: u64) -> io::Result<V
 ///
 /// # Errors
 /// The reason why they are not the chunk.
-pub(super) fn decode(entry: Entry, stored: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let bytes = if entry.stored == entry.len {
-        stored.to_vec()
+pub(super) fn decode(entry: Entry, stored: Vec<u8>, seal: &Seal) -> Result<Vec<u8>, &'static str> {
+    let opened = seal.open(Part::Chunk(entry.id), stored)?;
+    let len = usize::try_from(entry.len).map_err(|_| "it does not fit into memory")?;
+    let bytes = if opened.len() == len {
+        opened
     } else {
-        let len = usize::try_from(entry.len).map_err(|_| "it does not fit into memory")?;
-        zstd::bulk::decompress(stored, len).map_err(|_| "its bytes do not decompress")?
+        zstd::bulk::decompress(&opened, len).map_err(|_| "its bytes do not decompress")?
     };
-    if Hash::of(&bytes) != entry.id {
+    if seal.chunk_id(&bytes) != entry.id {
         return Err("its bytes do not have the hash that is its name");
     }
-    if u32::try_from(bytes.len()) != Ok(entry.len) {
+    if bytes.len() != len {
         return Err("it does not have the length its pack says");
     }
     Ok(bytes)
@@ -197,23 +210,23 @@ mod tests {
             let len = u32::try_from(chunk.len()).unwrap();
             pack.add(Entry { id: Hash::of(chunk), stored: len, len }, chunk).unwrap();
         }
-        let pack = pack.finish().unwrap();
+        let pack = pack.finish(&Seal::default()).unwrap();
         let path = dir.path().join("pack");
         pack.file.publish(&path).unwrap();
         (pack.id, pack.entries, fs_err::read(path).unwrap())
     }
 
     fn list_of(bytes: &[u8]) -> io::Result<Vec<Entry>> {
-        read_list(&mut Cursor::new(bytes), bytes.len() as u64)
+        read_list(&mut Cursor::new(bytes), bytes.len() as u64, &Seal::default())
     }
 
     #[test]
     fn a_pack_lists_what_was_put_into_it() {
         let (id, entries, bytes) = sample();
         assert_eq!(id, Hash::of(&bytes));
-        assert_eq!(length(&entries), bytes.len() as u64);
+        assert_eq!(length(&entries, &Seal::default()), bytes.len() as u64);
         assert_eq!(list_of(&bytes).unwrap(), entries);
-        assert_eq!(decode(entries[1], &bytes[11..17]).unwrap(), b"twotwo");
+        assert_eq!(decode(entries[1], bytes[11..17].to_vec(), &Seal::default()).unwrap(), b"twotwo");
     }
 
     #[test]
@@ -234,8 +247,12 @@ mod tests {
         let frame = zstd::bulk::compress(&vec![0; 1 << 20], 3).unwrap();
         let stored = u32::try_from(frame.len()).unwrap();
         let entry = Entry { id: Hash::of(b"x"), stored, len: stored + 1 };
-        assert_eq!(decode(entry, &frame), Err("its bytes do not decompress"));
-        assert_eq!(Entry::parse(&Entry { len: MAX_CHUNK + 1, ..entry }.to_bytes()), None);
-        assert_eq!(Entry::parse(&Entry { stored: stored + 2, ..entry }.to_bytes()), None);
+        let (open, sealed) = (Seal::default(), Seal::new(&[1; 32]));
+        assert_eq!(decode(entry, frame, &open), Err("its bytes do not decompress"));
+        assert_eq!(Entry::parse(&Entry { len: MAX_CHUNK + 1, ..entry }.to_bytes(), &open), None);
+        assert_eq!(Entry::parse(&Entry { stored: stored + 2, ..entry }.to_bytes(), &open), None);
+        for stored in [0, 40, stored + 42] {
+            assert_eq!(Entry::parse(&Entry { stored, ..entry }.to_bytes(), &sealed), None);
+        }
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Header, items and footer are zstd frames of their own, and a frame that decompressors skip says at the end where
 //! the footer is: a list of personalities reads two lines of each file. The hash in the file's name covers all of it
-//! and is checked before the first item is given out.
+//! and is checked before the first item is given out. In an encrypted datastore all of that is sealed, and the name
+//! says nothing but the hash.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use fs_err as fs;
@@ -17,6 +18,7 @@ use super::{
     datastore::{self, Datastore},
     error::StoreError,
     files::{NewFile, Scratch},
+    seal::{Opening, Seal, Sealing},
 };
 use crate::{
     gather::{Hash, Header, Item},
@@ -27,6 +29,8 @@ use crate::{
 const FOLDER: &str = "personalities";
 /// How a personality's file name ends.
 const EXTENSION: &str = ".ndjson.zst";
+/// How it ends when it is encrypted.
+const SEALED_EXTENSION: &str = ".sealed";
 /// Version of the lines.
 const VERSION: u32 = 1;
 /// zstd level of the lines: they are few beside the contents.
@@ -101,6 +105,11 @@ impl Personality {
     pub fn user(&self) -> &str {
         self.header.user.as_ref().map_or("system", |user| &user.name)
     }
+
+    /// True when both are of the same user of the same computer.
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        owner(self) == owner(other)
+    }
 }
 
 impl Listing {
@@ -129,7 +138,7 @@ impl Listing {
 }
 
 /// What makes two personalities those of the same user: the SID where there is one, else domain and name.
-fn owner(one: &Personality) -> (String, String) {
+pub(super) fn owner(one: &Personality) -> (String, String) {
     let user = one.header.user.as_ref().map_or_else(String::new, |user| match &user.sid {
         Some(sid) => sid.to_string(),
         None => format!("{}\\{}", user.domain.as_deref().unwrap_or_default(), user.name).to_lowercase(),
@@ -139,25 +148,22 @@ fn owner(one: &Personality) -> (String, String) {
 
 /// The lines of a personality being written.
 pub(super) struct Lines {
-    file: Option<zstd::Encoder<'static, NewFile>>,
+    file: Option<zstd::Encoder<'static, Sealing<NewFile>>>,
     hasher: blake3::Hasher,
     footer: Footer,
-    folder: String,
-    name: String,
+    /// Of its name, what stands before the hash; none when that would tell whose it is.
+    begin: Option<String>,
     header: Header,
 }
 
 impl Lines {
-    pub(super) fn new(scratch: &Scratch, header: &Header) -> io::Result<Self> {
+    pub(super) fn new(scratch: &Scratch, header: &Header, seal: &Seal) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let mut line = serde_json::to_vec(&Line::<_, Footer>::Header { version: VERSION, header })?;
         line.push(b'\n');
         hasher.update(&line);
-        let mut first = zstd::Encoder::new(scratch.file()?, LEVEL)?;
+        let mut first = zstd::Encoder::new(seal.writer(scratch.file()?)?, LEVEL)?;
         first.write_all(&line)?;
-        let user = header.user.as_ref().map_or("system", |user| &user.name);
-        let time: String = header.started.to_string();
-        let time = time.split('.').next().unwrap_or_default().trim_end_matches('Z').replace(['-', ':'], "");
         Ok(Self {
             file: Some(zstd::Encoder::new(first.finish()?, LEVEL)?),
             hasher,
@@ -170,8 +176,7 @@ impl Lines {
                 finished: FileTime::default(),
                 hash: Hash([0; 32]),
             },
-            folder: file_name(&header.computer.name),
-            name: format!("{time}Z-{}", file_name(user)),
+            begin: (!seal.is_on()).then(|| begin_of_name(header)),
             header: header.clone(),
         })
     }
@@ -216,12 +221,24 @@ impl Lines {
         for part in [&TAIL_MAGIC[..], &TAIL_LEN, &footer_at.to_le_bytes(), TAIL_TAG] {
             file.write_all(part)?;
         }
+        let file = file.finish()?;
         let hash = file.hash().to_string();
         let digits = hash.get(..NAME_DIGITS).unwrap_or_default();
-        let name = format!("{}/{}-{digits}{EXTENSION}", self.folder, self.name);
+        let name = match self.begin {
+            Some(begin) => format!("{begin}-{digits}{EXTENSION}"),
+            None => format!("{}/{digits}{SEALED_EXTENSION}", digits.get(..2).unwrap_or_default()),
+        };
         file.publish(&path_of(root, &name))?;
         Ok(Personality { name, header: self.header, footer: self.footer })
     }
+}
+
+/// Computer, start and user, from which and a hash the name of a personality is made.
+fn begin_of_name(header: &Header) -> String {
+    let user = header.user.as_ref().map_or("system", |user| &user.name);
+    let time = header.started.to_string();
+    let time = time.split('.').next().unwrap_or_default().trim_end_matches('Z').replace(['-', ':'], "");
+    format!("{}/{time}Z-{}", file_name(&header.computer.name), file_name(user))
 }
 
 impl Datastore {
@@ -235,11 +252,11 @@ impl Datastore {
             for path in datastore::list(&folder).map_err(StoreError::Read)? {
                 let part = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
                 let (Some(computer), Some(file)) = (part(&folder), part(&path)) else { continue };
-                if !file.ends_with(EXTENSION) {
+                if !file.ends_with(self.extension()) {
                     continue;
                 }
                 let name = format!("{computer}/{file}");
-                match read_ends(&path, &name) {
+                match read_ends(&path, &name, &self.seal) {
                     Ok((header, footer)) => {
                         listing.personalities.push(Personality { name, header, footer });
                     }
@@ -257,19 +274,18 @@ impl Datastore {
     /// [`StoreError::Damaged`] when it is not.
     pub fn items(&self, personality: &Personality) -> Result<Items, StoreError> {
         let name = &personality.name;
-        let path = path_of(&self.root, name);
+        let path = self.personality_path(name)?;
         let damaged = |reason: &str| StoreError::damaged(format!("personality {name}"), reason);
-        if !name.split('/').all(is_plain) {
-            return Err(damaged("its name is no file name"));
-        }
         let mut hasher = blake3::Hasher::new();
         let mut file = fs::File::open(&path).map_err(StoreError::Read)?;
         hasher.update_reader(&mut file).map_err(StoreError::Read)?;
         let hash = hasher.finalize().to_hex();
         let digits = hash.get(..NAME_DIGITS).unwrap_or_default();
-        if !name.strip_suffix(EXTENSION).is_some_and(|stem| stem.ends_with(&format!("-{digits}"))) {
+        let stem = name.strip_suffix(self.extension()).unwrap_or_default();
+        if stem.rsplit(['/', '-']).next() != Some(digits) {
             return Err(damaged("its bytes do not have the hash that is in its name"));
         }
+        let mut file = self.seal.reader(file).map_err(|error| read_error(error, name))?;
         let (footer_at, footer) = read_footer(&mut file, name)?;
         file.seek(SeekFrom::Start(0)).map_err(StoreError::Read)?;
         let mut items = Items {
@@ -283,11 +299,24 @@ impl Datastore {
         items.header()?;
         Ok(items)
     }
+
+    /// Where the file of the personality of this name is.
+    pub(super) fn personality_path(&self, name: &str) -> Result<PathBuf, StoreError> {
+        if name.split('/').all(is_plain) {
+            Ok(path_of(&self.root, name))
+        } else {
+            Err(StoreError::damaged(format!("personality {name}"), "its name is no file name"))
+        }
+    }
+
+    fn extension(&self) -> &'static str {
+        if self.seal.is_on() { SEALED_EXTENSION } else { EXTENSION }
+    }
 }
 
 /// The items of a personality; ends after the first error. An item names chunks and paths: both are only data.
 pub struct Items {
-    lines: BufReader<Lz<io::Take<fs::File>>>,
+    lines: BufReader<Lz<io::Take<Opening<fs::File>>>>,
     name: String,
     footer: Footer,
     given: u64,
@@ -380,9 +409,10 @@ fn parse_header(line: &[u8]) -> Result<Header, String> {
 }
 
 /// Header and footer, without what is between.
-fn read_ends(path: &Path, name: &str) -> Result<(Header, Footer), StoreError> {
+fn read_ends(path: &Path, name: &str, seal: &Seal) -> Result<(Header, Footer), StoreError> {
     let damaged = |reason: String| StoreError::damaged(format!("personality {name}"), reason);
-    let mut file = fs::File::open(path).map_err(StoreError::Read)?;
+    let file = fs::File::open(path).map_err(StoreError::Read)?;
+    let mut file = seal.reader(file).map_err(|error| read_error(error, name))?;
     let (_, footer) = read_footer(&mut file, name)?;
     file.seek(SeekFrom::Start(0)).map_err(StoreError::Read)?;
     let mut lines = BufReader::new(decoder(file).map_err(StoreError::Read)?);
@@ -397,7 +427,7 @@ fn read_footer(file: &mut (impl Read + Seek), name: &str) -> Result<(u64, Footer
     let tail_at = len.checked_sub(TAIL_SIZE).ok_or_else(|| damaged("it is too short to have an end"))?;
     let mut tail = [0; 24];
     file.seek(SeekFrom::Start(tail_at)).map_err(StoreError::Read)?;
-    file.read_exact(&mut tail).map_err(StoreError::Read)?;
+    file.read_exact(&mut tail).map_err(|error| read_error(error, name))?;
     let at = tail
         .strip_prefix(&TAIL_MAGIC)
         .and_then(|rest| rest.strip_prefix(&TAIL_LEN))
@@ -417,7 +447,17 @@ fn read_footer(file: &mut (impl Read + Seek), name: &str) -> Result<(u64, Footer
     }
 }
 
-fn path_of(root: &Path, name: &str) -> std::path::PathBuf {
+/// What an error in reading a personality's bytes means.
+fn read_error(error: io::Error, name: &str) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            StoreError::damaged(format!("personality {name}"), error.to_string())
+        }
+        _ => StoreError::Read(error),
+    }
+}
+
+fn path_of(root: &Path, name: &str) -> PathBuf {
     name.split('/').fold(root.join(FOLDER), |path, part| path.join(part))
 }
 

@@ -107,11 +107,11 @@ impl Datastore {
     /// The bytes of a chunk, from the first of its places that has them.
     pub(super) fn chunk(&self, wanted: &ChunkRef) -> Result<Vec<u8>, StoreError> {
         let loaded = self.index()?;
-        if let Some(result) = self.chunk_from(&loaded.index, wanted) {
-            return result;
+        if let Some(Ok(bytes)) = self.chunk_from(&loaded.index, wanted) {
+            return Ok(bytes);
         }
-        // Another writer may have added it since, or an index file may be lost.
-        let loaded = self.index_of_all_packs()?;
+        // Another writer may have added it since, an index file may be lost, or `prune` moved it to another pack.
+        let loaded = self.index_renewed(&loaded)?;
         self.chunk_from(&loaded.index, wanted).unwrap_or(Err(StoreError::MissingChunk(wanted.id)))
     }
 
@@ -133,13 +133,22 @@ impl Datastore {
 
     /// The bytes of a chunk at one place.
     pub(super) fn chunk_at(&self, index: &Index, place: &Place) -> Result<Vec<u8>, StoreError> {
+        let stored = self.stored_at(index, place)?;
+        pack::decode(place.entry, stored, &self.seal).map_err(|reason| {
+            let pack = index.pack(place.pack).map(|pack| pack.id.to_string()).unwrap_or_default();
+            StoreError::damaged(format!("chunk {}", place.entry.id), format!("{reason} (in pack {pack})"))
+        })
+    }
+
+    /// The bytes of a chunk as they are stored at one place.
+    pub(super) fn stored_at(&self, index: &Index, place: &Place) -> Result<Vec<u8>, StoreError> {
         let object = || format!("chunk {}", place.entry.id);
         let pack = index.pack(place.pack).ok_or_else(|| StoreError::damaged(object(), "it has no pack"))?;
         let stored = {
             let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
             packs.read(&self.root, pack, place)
         };
-        let stored = stored.map_err(|error| match error.kind() {
+        stored.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 StoreError::damaged(object(), format!("pack {} ends before it", pack.id))
             }
@@ -147,9 +156,7 @@ impl Datastore {
                 StoreError::damaged(object(), format!("pack {} is not there", pack.id))
             }
             _ => StoreError::Read(error),
-        })?;
-        pack::decode(place.entry, &stored)
-            .map_err(|reason| StoreError::damaged(object(), format!("{reason} (in pack {})", pack.id)))
+        })
     }
 }
 

@@ -27,11 +27,10 @@ use super::{
     files::Scratch,
     pack::{self, Entry, PackWriter},
     personality::{Lines, Personality},
+    seal::{Part, Seal},
 };
 use crate::gather::{ChunkRef, Content, Hash, Header, Item, PutError, Sink};
 
-/// zstd level of chunks: reference measurements put it at the knee of size against time.
-const LEVEL: i32 = 3;
 /// Chunks that wait for a compressing thread, at most 4 MB each.
 const QUEUE: usize = 4;
 /// More threads than this wait for the disk.
@@ -43,6 +42,44 @@ const PROBE_FROM: usize = 64 * 1024;
 /// The probe: this many samples of this many bytes, spread over the chunk.
 const SAMPLES: usize = 4;
 const SAMPLE_LEN: usize = 4096;
+
+/// How hard a writer tries to make contents small. Readers need not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Not at all: for a datastore that compresses or deduplicates below.
+    None,
+    /// As fast as a disk is read.
+    #[default]
+    Fast,
+    /// Slower, for a datastore behind a slow line.
+    Best,
+}
+
+impl Compression {
+    /// The level of zstd. Measurements put 3 at the knee of size against time; from 12 on a thread's memory would not
+    /// fit four times into a small boot image.
+    fn level(self) -> Option<i32> {
+        match self {
+            Self::None => None,
+            Self::Fast => Some(3),
+            Self::Best => Some(11),
+        }
+    }
+}
+
+/// What files of so many bytes make a datastore grow by at most: nothing compresses, nothing is there already. Only
+/// contents are counted, not alternate streams or registry values.
+pub fn at_most(bytes: u64, files: u64) -> u64 {
+    /// Where a content is cut at the soonest.
+    const MIN_CHUNK: u64 = 256 * 1024;
+    /// A chunk's seal, and its entry in a pack and in an index.
+    const CHUNK: u64 = 120;
+    /// A file's line in a personality, compressed.
+    const LINE: u64 = 1024;
+    let chunks = files.saturating_add(bytes.div_euclid(MIN_CHUNK));
+    bytes.saturating_add(chunks.saturating_mul(CHUNK)).saturating_add(files.saturating_mul(LINE))
+}
 
 /// What a writer stored, in bytes and chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -81,8 +118,12 @@ struct Job {
 struct Shared {
     root: PathBuf,
     scratch: Scratch,
+    seal: Seal,
+    compression: Compression,
     /// What the datastore had when the writer began.
     before: Arc<Loaded>,
+    /// Packs that a `prune` is going to remove: their chunks count as missing.
+    marked: HashSet<Hash>,
     /// Packs of `before` that a chunk was found in: whether their file is there and whole.
     seen: Mutex<HashMap<u32, bool>>,
     /// Chunks this writer took on.
@@ -111,16 +152,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Datastore {
+    /// Begins to add to the datastore, compressing as usual.
+    ///
+    /// # Errors
+    /// As [`Datastore::writer_with`].
+    pub fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.writer_with(Compression::default())
+    }
+
     /// Begins to add to the datastore.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] when it is read-only to this program; [`StoreError::Write`] when the disk is full.
-    pub fn writer(&self) -> Result<Writer<'_>, StoreError> {
+    pub fn writer_with(&self, compression: Compression) -> Result<Writer<'_>, StoreError> {
+        // The folder first, then the marks, then the index: `prune.rs` says why.
         let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
+        let marked = self.marked_packs()?;
+        self.forget_index();
         let shared = Arc::new(Shared {
             root: self.root.clone(),
             scratch,
+            seal: self.seal.clone(),
+            compression,
             before: self.index()?,
+            marked,
             seen: Mutex::default(),
             added: Mutex::default(),
             open: Mutex::default(),
@@ -158,7 +213,7 @@ impl Writer<'_> {
     /// # Errors
     /// [`StoreError::Write`] when its file cannot be written.
     pub fn personality(&self, header: &Header) -> Result<PersonalityWriter<'_>, StoreError> {
-        let lines = Lines::new(&self.shared.scratch, header).map_err(StoreError::Write)?;
+        let lines = Lines::new(&self.shared.scratch, header, &self.shared.seal).map_err(StoreError::Write)?;
         Ok(PersonalityWriter { writer: self, lines: Mutex::new(lines) })
     }
 
@@ -176,13 +231,16 @@ impl Writer<'_> {
     fn put(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let chunker = lock(&self.chunkers).pop();
-        let mut chunker = chunker.unwrap_or_else(|| Chunker::new(self.sizes));
+        let mut chunker = chunker.unwrap_or_else(|| Chunker::new(self.sizes, self.shared.seal.borders()));
         let mut content = Content { size: 0, hash: Hash::of(&[]), chunks: Vec::new() };
         let mut whole = blake3::Hasher::new();
         let mut only_one = false;
         let cut = chunker.cut(data, |bytes, only| {
-            let chunk = ChunkRef { id: Hash::of(bytes), len: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
-            only_one = only;
+            let id = self.shared.seal.chunk_id(bytes);
+            let chunk = ChunkRef { id, len: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
+            // Then its name is the hash of the whole, unless names are keyed.
+            only_one = only && !self.shared.seal.is_on();
+            let only = only_one;
             if !only {
                 whole.update(bytes);
             }
@@ -256,12 +314,12 @@ impl Drop for Writer<'_> {
 
 impl Shared {
     fn work(&self, jobs: &Receiver<Job>) {
-        let mut compressor = zstd::bulk::Compressor::new(LEVEL);
+        let mut compressor = zstd::bulk::Compressor::new(self.compression.level().unwrap_or_default());
         for job in jobs {
             // After a failure the queue is only emptied.
             if self.check().is_ok() {
                 let result = match &mut compressor {
-                    Ok(compressor) => self.store(&job, compressor),
+                    Ok(compressor) => self.store(job, compressor),
                     Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
                 };
                 if let Err(error) = result {
@@ -276,13 +334,16 @@ impl Shared {
         }
     }
 
-    fn store(&self, job: &Job, compressor: &mut zstd::bulk::Compressor<'_>) -> io::Result<()> {
-        let compressed =
-            if pays(&job.bytes, compressor)? { Some(compressor.compress(&job.bytes)?) } else { None };
-        let stored =
-            compressed.as_ref().filter(|stored| stored.len() < job.bytes.len()).unwrap_or(&job.bytes);
+    fn store(&self, job: Job, compressor: &mut zstd::bulk::Compressor<'_>) -> io::Result<()> {
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
-        let entry = Entry { id: job.id, stored: size(stored)?, len: size(&job.bytes)? };
+        let (id, len) = (job.id, size(&job.bytes)?);
+        let compressed = match self.compression.level() {
+            Some(_) if pays(&job.bytes, compressor)? => Some(compressor.compress(&job.bytes)?),
+            _ => None,
+        };
+        let stored = compressed.filter(|stored| stored.len() < job.bytes.len()).unwrap_or(job.bytes);
+        let stored = &self.seal.seal(Part::Chunk(id), stored)?;
+        let entry = Entry { id, stored: size(stored)?, len };
         self.stored_bytes.fetch_add(u64::from(entry.stored), Ordering::Relaxed);
         let full = {
             let mut open = lock(&self.open);
@@ -299,7 +360,7 @@ impl Shared {
     }
 
     fn end_pack(&self, pack: PackWriter) -> io::Result<()> {
-        let pack = pack.finish()?;
+        let pack = pack.finish(&self.seal)?;
         pack.file.publish(&self.root.join(pack::relative_path(pack.id)))?;
         lock(&self.unlisted).push((pack.id, pack.entries));
         Ok(())
@@ -314,7 +375,8 @@ impl Shared {
             }
             std::mem::take(&mut *unlisted)
         };
-        publish_index(&self.root, &self.scratch, &packs).inspect_err(|_| lock(&self.unlisted).extend(packs))
+        let published = publish_index(&self.root, &self.scratch, &packs, &self.seal);
+        published.map(drop).inspect_err(|_| lock(&self.unlisted).extend(packs))
     }
 
     /// True when the datastore has the chunk in a pack that is there and whole, as far as its length tells.
@@ -324,6 +386,9 @@ impl Shared {
             let known = lock(&self.seen).get(&place.pack).copied();
             let sound = known.unwrap_or_else(|| {
                 let sound = index.pack(place.pack).is_some_and(|pack| {
+                    if self.marked.contains(&pack.id) {
+                        return false;
+                    }
                     let path = self.root.join(pack::relative_path(pack.id));
                     fs::metadata(path).is_ok_and(|file| file.len() == pack.len)
                 });

@@ -1,8 +1,9 @@
 //! [`UserSelection`]: which users of an installation are taken.
 //!
-//! It serves both command lines. USMT's rule decides: a user named by `/ui` is taken whatever else is said, a user
-//! within `/uel` is taken even if `/ue` names him, and `/ue` comes last. What USMT gets wrong is put right: users
-//! are matched by name and SID offline, and a user whose SID has no name is never dropped for that.
+//! Who is named in full is taken; who is excluded is not; then the patterns and the last use decide. USMT's own command
+//! lines have another order, which [`UserSelection::usmt_order`] keeps: a user within `/ui` is taken whatever else is
+//! said, one within `/uel` even if `/ue` names him, and `/ue` comes last. In both orders users are matched by name and
+//! SID offline, and a user whose SID has no name is never dropped for that.
 
 use std::fmt;
 
@@ -87,6 +88,10 @@ pub struct UserSelection {
     pub exclude: Vec<UserPattern>,
     /// `--used-within`, `/uel`: users last seen at or after this moment.
     pub used_since: Option<FileTime>,
+    /// Accounts of these kinds only; none given is every kind.
+    pub kinds: Vec<ProfileKind>,
+    /// The order of USMT's command lines: include, last use, exclude.
+    pub usmt_order: bool,
 }
 
 /// The decision about one user, with its reason.
@@ -119,6 +124,14 @@ impl UserSelection {
                 None => left("is an account of the system or of a service".into()),
             };
         }
+        if !self.kinds.is_empty() && !self.kinds.contains(&profile.kind) {
+            return left("is of another kind of account than those wanted".into());
+        }
+        let excluded = self.exclude.iter().find(|pattern| pattern.matches(profile));
+        let named_in_full = self.include.iter().any(|p| !p.has_wildcard() && p.matches(profile));
+        if let Some(pattern) = excluded.filter(|_| !self.usmt_order && !named_in_full) {
+            return left(format!("is excluded by {pattern}"));
+        }
         if let Some(pattern) = named {
             return taken(format!("is included by {pattern}"));
         }
@@ -128,7 +141,7 @@ impl UserSelection {
             // A user whose last use cannot be told is not known to be stale.
             _ => {}
         }
-        if let Some(pattern) = self.exclude.iter().find(|pattern| pattern.matches(profile)) {
+        if let Some(pattern) = excluded {
             return left(format!("is excluded by {pattern}"));
         }
         if !self.all && !self.include.is_empty() {
@@ -197,6 +210,7 @@ mod tests {
             all: true,
             include: patterns(&[r"contoso\old"]),
             exclude: patterns(&[r"*\*"]),
+            usmt_order: true,
             ..UserSelection::default()
         };
         assert!(selection.decide(&old).taken, "/ui beats /ue");
@@ -206,6 +220,22 @@ mod tests {
         assert!(selection.decide(&new).taken, "/uel beats /ue");
         let selection = UserSelection { all: true, ..UserSelection::default() }.used_within_days(30, NOW);
         assert!(!selection.decide(&old).taken, "/uel alone leaves who was not seen since");
+    }
+
+    #[test]
+    fn an_exclusion_holds_unless_a_user_is_named_in_full() {
+        let service = profile("S-1-5-21-9-9-9-3", "CONTOSO", "svc-backup", Some(1));
+        let mut selection = UserSelection {
+            include: patterns(&[r"contoso\*"]),
+            exclude: patterns(&[r"*\svc-*"]),
+            ..UserSelection::default()
+        }
+        .used_within_days(30, NOW);
+        assert!(!selection.decide(&service).taken, "neither a pattern nor the last use brings him back");
+        selection.include = patterns(&[r"contoso\svc-backup"]);
+        assert!(selection.decide(&service).taken);
+        selection.kinds = vec![ProfileKind::Local];
+        assert!(!selection.decide(&service).taken, "an account of the domain is no local one");
     }
 
     #[test]

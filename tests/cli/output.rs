@@ -10,8 +10,10 @@ use super::{COMPUTER, datastore, program, run, sample};
 use crate::support;
 
 /// The verbs that are there, each with what makes it run.
-const VERBS: [&str; 11] =
-    ["inspect", "ls", "cat", "reg", "extract", "list", "show", "verify", "export", "inject", "demo"];
+const VERBS: [&str; 15] = [
+    "inspect", "ls", "cat", "reg", "extract", "estimate", "list", "show", "verify", "export", "inject",
+    "forget", "prune", "rules", "demo",
+];
 
 #[test]
 fn every_verb_has_help() {
@@ -63,6 +65,8 @@ fn every_verb_prints_one_json_document() {
             "--json"
         )
         .ends(3),
+        run!("rules", "schema", "--json").ends(0),
+        run!("rules", "explain", "--source", sample(), r"\Users\anna", "--json").ends(0),
         run!("demo", "--json").ends(0),
     ];
     for ran in runs {

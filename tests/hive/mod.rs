@@ -5,6 +5,9 @@
 mod reading;
 /// Random edits against a plain model.
 mod editing;
+/// Keys of personalities merged into real hives of a target, undone, and refused.
+#[cfg(target_os = "linux")]
+mod merging;
 /// Hostile bytes: never a panic, never an endless walk.
 mod hostile;
 /// Text forms, differences, deleted keys, and the way to disk.

@@ -21,6 +21,7 @@ fn carried(kind: RuleKind, pattern: &str, call: Option<&str>) -> CarriedRule {
             name: name.to_owned(),
             arguments: Vec::new(),
             source_arguments: Vec::new(),
+            found: None,
         }),
         security: false,
         time_fields: false,

@@ -70,6 +70,18 @@ impl Literals {
         self
     }
 
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// Replaces `%NAME%` by the value of each variable there is.
+    pub(crate) fn expand(&self, text: &str) -> String {
+        self.variables.iter().fold(text.to_owned(), |text, (name, value)| {
+            replace_ignoring_case(&text, &format!("%{name}%"), value)
+        })
+    }
+
     pub(crate) fn file(mut self, path: &str) -> Self {
         self.files.push(path.to_owned());
         self
@@ -99,6 +111,15 @@ impl Literals {
 fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     let head = path.get(..base.len())?;
     head.eq_ignore_ascii_case(base).then(|| &path[base.len()..])?.strip_prefix('\\')
+}
+
+fn replace_ignoring_case(text: &str, from: &str, to: &str) -> String {
+    match text.to_ascii_lowercase().find(&from.to_ascii_lowercase()) {
+        Some(at) => {
+            format!("{}{to}{}", &text[..at], replace_ignoring_case(&text[at + from.len()..], from, to))
+        }
+        None => text.to_owned(),
+    }
 }
 
 impl Facts for Literals {

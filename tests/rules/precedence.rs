@@ -2,7 +2,7 @@
 
 use coldstate::{
     nt::{NtString, WinPath},
-    rules::{CompiledRules, Context},
+    rules::{CompiledRules, Context, FileProperties, MergePolicy, NewName, ObjectKind},
 };
 
 use super::facts::{Literals, compiled, parse, rule};
@@ -94,4 +94,74 @@ fn nothing_is_taken_that_no_rule_names() {
     let rules = compiled(&rule("include", "File", r"C:\D\* [*]"));
     let decision = rules.decide_file('D', &WinPath::parse(r"\D\x"));
     assert!(!decision.is_take() && decision.rule.is_none());
+}
+
+#[test]
+fn an_include_in_one_component_and_a_move_in_another_land_in_both_places() {
+    let component = |name: &str, rules: &str| {
+        format!(
+            "<component type='Documents' context='User'><displayName>{name}</displayName>\
+             <role role='Data'><rules>{rules}</rules></role></component>"
+        )
+    };
+    let files = r"<objectSet><pattern type='File'>C:\D\* [*]</pattern></objectSet>";
+    let values = r"<objectSet><pattern type='Registry'>HKCU\D\* [*]</pattern></objectSet>";
+    let include = format!("<include>{files}</include><include>{values}</include>");
+    let moves = format!(
+        r#"<locationModify script="MigXmlHelper.RelativeMove('C:\D','C:\E')">{files}</locationModify>
+        <locationModify script="MigXmlHelper.RelativeMove('HKCU\D','HKCU\E')">{values}</locationModify>"#
+    );
+    let both = format!("{include}{moves}");
+    let stays = |components: &[String]| {
+        let text = format!("<migration urlid='t'>{}</migration>", components.concat());
+        let rules = parse(&text).compile_one(&Literals::new(Context::User));
+        let path = WinPath::parse(r"\D\x.txt");
+        let (key, name) = (NtString::from(r"HKCU\D\x"), NtString::from("v"));
+        let found = [
+            rules.file_stays('C', &path, &FileProperties::default()),
+            rules.folder_stays('C', &WinPath::parse(r"\D\sub")),
+            rules.value_stays(&key, &name),
+        ];
+        assert!(rules.decide_file('C', &path).is_take() && rules.decide_registry(&key, &name).is_take());
+        assert_eq!(
+            rules.effects().file('C', &path).location_modify.is_empty(),
+            components.len() == 1 && !components[0].contains("Move")
+        );
+        found
+    };
+    assert_eq!(stays(&[component("A", &include), component("B", &moves)]), [true; 3]);
+    assert_eq!(stays(&[component("A", &both)]), [false; 3]);
+    assert_eq!(stays(&[component("A", &both), component("B", &include)]), [true; 3]);
+    assert_eq!(stays(&[component("A", &include)]), [false; 3]);
+}
+
+#[test]
+fn the_collision_examples_of_the_manual_hold() {
+    // DestinationPriority for a tree keeps what exists, SourcePriority overwrites, and a rule for one folder alone
+    // affects that level only.
+    let merge = |script: &str, pattern: &str| {
+        format!(
+            "<merge script='MigXmlHelper.{script}()'><objectSet><pattern type='File'>{pattern}</pattern></objectSet></merge>"
+        )
+    };
+    let policy = |rules: &CompiledRules, path: &str| {
+        rules.effects().file('C', &WinPath::parse(path)).merge_policy(ObjectKind::File)
+    };
+    let renamed = MergePolicy::Rename(NewName::default());
+    for (rule_text, level, below) in [
+        (merge("DestinationPriority", r"C:\data\* [*]"), MergePolicy::Destination, MergePolicy::Destination),
+        (merge("SourcePriority", r"C:\data\* [*]"), MergePolicy::Source, MergePolicy::Source),
+        (merge("SourcePriority", r"C:\data\ [*]"), MergePolicy::Source, renamed.clone()),
+        (String::new(), renamed.clone(), renamed.clone()),
+        // The most specific of two.
+        (
+            merge("DestinationPriority", r"C:\data\* [*]") + &merge("SourcePriority", r"C:\data\sub\* [*]"),
+            MergePolicy::Destination,
+            MergePolicy::Source,
+        ),
+    ] {
+        let rules = compiled(&(rule("include", "File", r"C:\data\* [*]") + &rule_text));
+        assert_eq!(policy(&rules, r"\data\a.txt"), level, "{rule_text}");
+        assert_eq!(policy(&rules, r"\data\sub\a.txt"), below, "{rule_text}");
+    }
 }

@@ -173,10 +173,10 @@ pub(super) fn closed_value(part: Part, key: &KeyPath, name: &NtString) -> Option
     let is = |known: &&str| name.eq_ignore_case(&NtString::from(*known));
     match part {
         Part::ControlSet if lies_in(key, r"Control\Session Manager\Environment") => {
-            if SYSTEM_VARIABLES.iter().any(|known| is(&known)) {
+            if SYSTEM_VARIABLES.iter().any(&is) {
                 Some(OF_MACHINE)
             } else {
-                LOADS_CODE.iter().any(|known| is(&known)).then_some(RUNS_CODE)
+                LOADS_CODE.iter().any(&is).then_some(RUNS_CODE)
             }
         }
         Part::Software => {
@@ -184,7 +184,7 @@ pub(super) fn closed_value(part: Part, key: &KeyPath, name: &NtString) -> Option
             let of_key = SOFTWARE_VALUES
                 .iter()
                 .find(|(path, ..)| lies_in(&key, path) && depth(path) == key.names().len());
-            of_key.filter(|(_, names, _)| names.iter().any(|known| is(&known))).map(|(_, _, reason)| *reason)
+            of_key.filter(|(_, names, _)| names.iter().any(is)).map(|(_, _, reason)| *reason)
         }
         _ => None,
     }

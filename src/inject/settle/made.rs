@@ -107,6 +107,7 @@ impl<'a> Made<'a> {
             object_id: None,
             efs: None,
             restore: None,
+            stays: false,
             added: false,
         });
     }

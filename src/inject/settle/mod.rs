@@ -48,7 +48,7 @@ use crate::{
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
     rules::{Collision, Deferred, EffectRules},
-    windows::{self, Environment, Installation, Profile, Tree},
+    windows::{self, Installation, Profile, Tree},
 };
 
 /// A personality to be settled.
@@ -177,7 +177,7 @@ pub fn settle<'a>(
         let owner = registry_owner(&windows, settler, profile.as_ref());
         RegistryMerge {
             owner: &owner,
-            texts: &Texts::new(&mapping, &one.header.variables, &plain(&new_layout.variables)),
+            texts: &Texts::new(&mapping, &old_layout.variables, &new_layout.variables),
             rules: &brought.rules,
             collision: wishes.collision,
             sids: &sids,
@@ -278,10 +278,6 @@ fn new_layout(windows: &Installation, profile: Option<&Profile>) -> FolderLayout
     }
 }
 
-fn plain(variables: &Environment) -> BTreeMap<String, String> {
-    variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
 /// The hives that the keys of a personality go into.
 fn registry_owner(windows: &Installation, settler: &Settler, profile: Option<&Profile>) -> RegistryOwner {
     let (Some(home), Some(profile)) = (&settler.home, profile) else {
@@ -291,10 +287,10 @@ fn registry_owner(windows: &Installation, settler: &Settler, profile: Option<&Pr
             control_set: windows.control_set_key(),
         };
     };
-    let below = |path: &str| home.folder().join_path(&path.into());
-    let made = home.is_new().then(|| below(profile::USRCLASS));
+    let [ntuser, usrclass] = profile::hives_of(home.folder());
+    let made = home.is_new().then_some(usrclass);
     RegistryOwner::User {
-        ntuser: profile.ntuser.clone().unwrap_or_else(|| below(profile::NTUSER)),
+        ntuser: profile.ntuser.clone().unwrap_or(ntuser),
         usrclass: profile.usrclass.clone().or(made),
     }
 }

@@ -34,8 +34,8 @@ const HIVE: u32 = 0x2 | 0x20;
 const MOUNT_POINT: u32 = 0xA000_0003;
 
 const PROFILE_LIST: &str = r"Microsoft\Windows NT\CurrentVersion\ProfileList";
-pub(super) const NTUSER: &str = "NTUSER.DAT";
-pub(super) const USRCLASS: &str = r"AppData\Local\Microsoft\Windows\UsrClass.dat";
+const NTUSER: &str = "NTUSER.DAT";
+const USRCLASS: &str = r"AppData\Local\Microsoft\Windows\UsrClass.dat";
 
 /// The junctions Windows puts into every profile since Vista, for programs that know XP's names. Where two versions lead
 /// one elsewhere, the first is Windows 8 and later.
@@ -110,15 +110,11 @@ impl NewProfile<'_> {
         }
         let default_hive = self.windows.hives.default_user.as_ref().ok_or(ProfileError::NoDefault)?;
         let default = default_hive.parent().unwrap_or_default();
-        let from = self.windows.drives.old_path(&default);
-        let tree = TargetTree(self.target);
-        let hive = windows::open_hive_to_edit(&tree, default_hive)?;
-        let user_hive = user_hive_from_default(hive, &self.account.sid, &from, self.image_path)?;
-        let classes = user_classes_hive(&self.account.sid, &user_hive)?;
+        let user_hive = self.user_hive(default_hive)?;
+        let classes = self.classes(&default, &user_hive)?;
         register(hives.edit(&self.windows.hives.software)?, &self.account.sid, &self.portable_image_path())?;
-        self.copy_default(&tree.spelled(&default), made, record)?;
-        for (name, hive) in [(NTUSER, user_hive), (USRCLASS, classes)] {
-            let path = self.folder.join_path(&name.into());
+        self.copy_default(&TargetTree(self.target).spelled(&default), made, record)?;
+        for (path, hive) in hives_of(self.folder).into_iter().zip([user_hive, classes]) {
             self.require_folder(&path.parent().unwrap_or_default(), made)?;
             let security = Some(self.inherited(false, &[])?);
             let metadata = Metadata { attributes: Some(HIVE), security, ..Metadata::default() };
@@ -256,6 +252,34 @@ impl NewProfile<'_> {
         let dacl: Vec<Ace> = own.iter().cloned().chain(self.grants(flags)).collect();
         SecurityDescriptor::build(AUTO_INHERITED, &self.account.sid, &dacl)
     }
+
+    fn user_hive(&self, default: &WinPath) -> Result<Hive, ProfileError> {
+        let hive = windows::open_hive_to_edit(&TargetTree(self.target), default)?;
+        self.made_over(hive, &default.parent().unwrap_or_default())
+    }
+
+    /// `UsrClass.dat`: Default's where it has one, else an empty one.
+    fn classes(&self, default: &WinPath, like: &Hive) -> Result<Hive, ProfileError> {
+        match windows::open_hive_to_edit(&TargetTree(self.target), &default.join_path(&USRCLASS.into())) {
+            Ok(hive) => self.made_over(hive, default),
+            Err(HiveFileError::Absent { .. }) => {
+                // As its twin, which Windows wrote.
+                let time = self.like(default).times.unwrap_or_default().created;
+                Ok(user_classes_hive(&self.account.sid, like, time)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn made_over(&self, hive: Hive, default: &WinPath) -> Result<Hive, ProfileError> {
+        let from = self.windows.drives.old_path(default);
+        Ok(user_hive_from_default(hive, &self.account.sid, &from, self.image_path)?)
+    }
+}
+
+/// The hives of a profile: `NTUSER.DAT` and `UsrClass.dat`.
+pub(super) fn hives_of(folder: &WinPath) -> [WinPath; 2] {
+    [NTUSER, USRCLASS].map(|name| folder.join_path(&name.into()))
 }
 
 /// The entry of `ProfileList`, without which Windows would make another folder.

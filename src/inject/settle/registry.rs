@@ -32,11 +32,13 @@ const MAX_DEPTH: usize = 512;
 const MAX_STANDARD_DATA: usize = 1 << 20;
 /// Largest data in the latest format. Windows names no limit; a hive is kept in memory, and settings are small.
 const MAX_DATA: usize = 16 << 20;
+/// What a value takes beside its name and data, counted so that a million empty ones have their limit too.
+const OVERHEAD: usize = 64;
 /// Bytes that one personality may bring into the registry: beyond, Windows would start slowly and this program could not
 /// read the hive again.
 const MAX_ADDED: usize = 128 << 20;
 /// Values that one personality may bring into one key. Looking one up is linear, in Windows too.
-const MAX_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 5_000;
 /// `HKCU\…\User Shell Folders`, where a user's folders are led elsewhere.
 const USER_SHELL_FOLDERS: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders";
 
@@ -170,7 +172,8 @@ impl RegistryMerge<'_> {
                 );
                 self.record.note(Outcome::Partial, shown.clone(), reason);
             }
-            *added = added.saturating_add(value.data.0.len());
+            let size = value.data.0.len().saturating_add(value.name.len().saturating_mul(2));
+            *added = added.saturating_add(size).saturating_add(OVERHEAD);
             if *added > MAX_ADDED {
                 let reason = format!("the personality brings more than {MAX_ADDED} bytes into the registry");
                 self.record.note(Outcome::Skipped, shown, reason);
@@ -346,7 +349,7 @@ impl RegistryMerge<'_> {
         }
         let text = self.variables.expand(rule.portable_pattern.as_deref().unwrap_or(&rule.pattern));
         let pattern = Pattern::parse(ObjectKind::Registry, &text)?;
-        let start = NtString::from(pattern.registry_root().as_str());
+        let start = NtString::from(pattern.literal_container().as_str());
         let place = self.locate(&start)?;
         let hive = hives.edit(&place.hive).map_err(|error| error.to_string())?;
         let Some(root) = find(hive, &place)? else { return Ok(()) };

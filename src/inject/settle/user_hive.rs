@@ -11,7 +11,8 @@ use super::Texts;
 use crate::{
     hive::{Hive, HiveError, Key, KeyId, KeyPath, ValueType},
     inject::{FolderLayout, Mapping},
-    nt::{FileTime, NtString, SecurityDescriptor, Sid, WinPath},
+    nt::{Ace, FileTime, NtString, SecurityDescriptor, Sid, WinPath},
+    windows::Environment,
 };
 
 /// `KEY_ALL_ACCESS` and `KEY_READ`.
@@ -53,27 +54,26 @@ pub fn user_hive_from_default(default: Hive, user: &Sid, from: &str, to: &str) -
     Ok(hive)
 }
 
-/// Makes an empty `UsrClass.dat` of a user, in the format of `like`, the user's other hive.
+/// Makes an empty `UsrClass.dat` of a user, in the format of `like`, the user's other hive, as made at `time`.
 ///
 /// # Errors
 /// When a hive of that format cannot be made.
-pub fn user_classes_hive(user: &Sid, like: &Hive) -> Result<Hive, HiveError> {
+pub fn user_classes_hive(user: &Sid, like: &Hive, time: FileTime) -> Result<Hive, HiveError> {
     // Apps in containers look up classes too; before Windows 8 nobody has their SID, and it grants nobody anything.
     let security = root_security(user, &[RESTRICTED, ALL_APPLICATION_PACKAGES])?;
     let name = format!("{user}_Classes");
-    Hive::create(like.base_block().minor, name.as_str(), &security, FileTime::now())
+    Hive::create(like.base_block().minor, name.as_str(), &security, time)
 }
 
 fn root_security(user: &Sid, readers: &[&str]) -> Result<SecurityDescriptor, HiveError> {
-    let known = |text: &str| text.parse::<Sid>().ok();
-    let full = [Some(user.clone()), known(SYSTEM), known(ADMINISTRATORS)];
-    let full = full.into_iter().flatten().map(|sid| (sid, ALL_ACCESS, HANDED_DOWN));
-    let read = readers.iter().filter_map(|sid| known(sid)).map(|sid| (sid, READ, HANDED_DOWN));
-    let grants: Vec<_> = full.chain(read).collect();
-    let system = known(SYSTEM).unwrap_or_else(|| user.clone());
-    let administrators = known(ADMINISTRATORS).unwrap_or_else(|| user.clone());
-    SecurityDescriptor::granting(&administrators, &system, &grants)
-        .ok_or(HiveError::Refused { why: "the SID of its user is too long for a security descriptor" })
+    let known = |text: &&str| text.parse::<Sid>().ok();
+    let grant = |mask: u32| move |sid: Sid| Ace { ace_type: 0, flags: HANDED_DOWN, mask, sid };
+    let full = [Some(user.clone()), known(&SYSTEM), known(&ADMINISTRATORS)].into_iter().flatten();
+    let read = readers.iter().filter_map(known);
+    let dacl: Vec<Ace> = full.map(grant(ALL_ACCESS)).chain(read.map(grant(READ))).collect();
+    let owner = known(&ADMINISTRATORS).unwrap_or_else(|| user.clone());
+    SecurityDescriptor::build(0, &owner, &dacl)
+        .map_err(|_| HiveError::Refused { why: "the SID of its user is too long for a security descriptor" })
 }
 
 fn is_policy(key: Key<'_>) -> bool {
@@ -88,13 +88,14 @@ fn is_policy(key: Key<'_>) -> bool {
 /// Replaces the Default profile's folder by the user's in all texts.
 fn rewrite(hive: &mut Hive, from: &str, to: &str) -> Result<(), HiveError> {
     let layout = |home: &str| FolderLayout {
-        drive: from.chars().next().unwrap_or('C'),
+        drive: home.chars().next().unwrap_or('C'),
         root: WinPath::root(),
         variables: [("USERPROFILE", home)].into_iter().collect(),
         is_64_bit: true,
     };
     let mapping = Mapping::between(&layout(from), &layout(to), BTreeMap::new());
-    let texts = Texts::new(&mapping, &BTreeMap::new(), &BTreeMap::new());
+    let none = Environment::default();
+    let texts = Texts::new(&mapping, &none, &none);
     let mut changes: Vec<(KeyId, NtString, ValueType, Vec<u8>)> = Vec::new();
     let mut keys = vec![hive.root()];
     while let Some(key) = keys.pop() {

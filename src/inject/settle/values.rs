@@ -4,8 +4,6 @@
 //! hold a path is never guessed at; where an application keeps one so, a rule says how. Terminators, what follows them and
 //! an odd last byte stay exactly as they were.
 
-use std::collections::BTreeMap;
-
 use crate::{hive::ValueType, inject::Mapping, nt::NtString, windows::Environment};
 
 /// Rewrites data of values.
@@ -31,20 +29,20 @@ pub(super) enum Redirection {
 }
 
 impl<'a> Texts<'a> {
-    /// `old` and `new` are the variables of the two Windows by name in upper case.
-    pub fn new(mapping: &'a Mapping, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Self {
+    /// `old` and `new` are the variables of the two Windows.
+    pub fn new(mapping: &'a Mapping, old: &Environment, new: &Environment) -> Self {
         let mut texts = Self {
             mapping,
             old: Environment::default(),
             new: Environment::default(),
             all_old: Environment::default(),
         };
-        for (name, value) in old {
-            texts.all_old.set(name, value.clone());
+        for (name, value) in old.iter() {
+            texts.all_old.set(name, value);
             // A list such as PATH is no folder, and its reference stays one.
             if let Some(other) = new.get(name).filter(|other| is_folder(value) && is_folder(other)) {
-                texts.old.set(name, value.clone());
-                texts.new.set(name, other.clone());
+                texts.old.set(name, value);
+                texts.new.set(name, other);
             }
         }
         texts
@@ -169,8 +167,8 @@ mod tests {
         nt::{Sid, WinPath},
     };
 
-    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn variables(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().copied().collect()
     }
 
     /// A German XP on C: and an English Windows 11 on C:.
@@ -197,18 +195,8 @@ mod tests {
         let root = WinPath::root();
         let sid = |text: &str| text.parse::<Sid>().unwrap();
         let mapping = Mapping::between(
-            &FolderLayout {
-                drive: 'C',
-                root: root.clone(),
-                variables: old.iter().collect(),
-                is_64_bit: false,
-            },
-            &FolderLayout {
-                drive: 'C',
-                root: root.clone(),
-                variables: new.iter().collect(),
-                is_64_bit: true,
-            },
+            &FolderLayout { drive: 'C', root: root.clone(), variables: old.clone(), is_64_bit: false },
+            &FolderLayout { drive: 'C', root: root.clone(), variables: new.clone(), is_64_bit: true },
             [(sid("S-1-5-21-1-2-3-1001"), sid("S-1-5-21-9-8-7-1104"))].into(),
         );
         test(&Texts::new(&mapping, &old, &new));

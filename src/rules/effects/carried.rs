@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::{
     diagnostic::Place,
-    function::{Function, Use},
+    function::{Call, Function, Use},
     model::RuleKind,
     pattern::{ObjectKind, Pattern},
 };
@@ -62,6 +62,10 @@ pub struct CarriedCall {
     /// Its arguments with all variables expanded by the old Windows, where that differs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_arguments: Vec<Option<String>>,
+    /// Text of the value that the arguments name in the old Windows, for a function that asks for one
+    /// (`ConvertToOfficeLangID`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
 }
 
 impl CarriedCall {
@@ -104,12 +108,20 @@ impl CarriedRule {
         }
         Pattern::parse(self.object, &self.pattern).map_err(wrong)
     }
+
+    /// The call as the functions of the plan's side read it.
+    pub(super) fn filter(&self) -> Option<Call> {
+        let call = self.call.as_ref()?;
+        let support = Function::named(&call.name)?.support;
+        let (name, arguments, place) = (call.name.clone(), call.arguments.clone(), self.place.clone());
+        Some(Call { name, arguments, support, place })
+    }
 }
 
 fn check_call(call: &CarriedCall, used_as: Use) -> Result<(), String> {
     let lists = [&call.arguments, &call.source_arguments];
     if lists.iter().any(|list| list.len() > MAX_ARGUMENTS)
-        || lists.into_iter().flatten().flatten().any(|text| text.len() > MAX_TEXT)
+        || lists.into_iter().flatten().chain([&call.found]).flatten().any(|text| text.len() > MAX_TEXT)
     {
         return Err(format!("the arguments of `{}` are too many or too long.", call.name));
     }

@@ -5,8 +5,19 @@
 //! personality. Nothing here reads or writes: what a function must know of the new Windows is an argument.
 
 mod carried;
+mod cleanup;
+mod content;
+mod libraries;
+mod locations;
+mod mapi;
+mod merge;
 
 pub use carried::{CarriedCall, CarriedRule};
+pub use cleanup::{Cleanup, CleanupRoot};
+pub(super) use content::number;
+pub use content::{Kept, Modified, Relocate};
+pub use locations::{Location, Locations, Variables};
+pub use merge::{MergePolicy, NewName, Winner, by_number, newest};
 
 use super::{
     matcher::Matcher,
@@ -171,5 +182,50 @@ impl<'a> Ranked<'a> {
         if best.is_none_or(|known| self.rank > known.rank) {
             *best = Some(self);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    //! What the tests of the functions share.
+
+    use super::{CarriedCall, CarriedRule, EffectRules};
+    use crate::rules::{Place, facts::RegistryData, model::RuleKind, pattern::ObjectKind};
+
+    /// A rule of component 1; the argument `NULL` is none.
+    pub(super) fn rule(element: &str, object: &str, pattern: &str, script: (&str, &[&str])) -> CarriedRule {
+        let (name, arguments) = script;
+        let argument = |text: &&str| Some((*text).to_owned()).filter(|text| text != "NULL");
+        CarriedRule {
+            kind: RuleKind::ALL.into_iter().find(|(known, _)| *known == element).unwrap().1,
+            object: ObjectKind::parse(object).unwrap(),
+            pattern: pattern.to_owned(),
+            portable_pattern: None,
+            component: "C".into(),
+            component_number: 1,
+            place: Place { file: "t.xml".into(), line: 1, column: 1 },
+            call: (!name.is_empty()).then(|| CarriedCall {
+                name: name.to_owned(),
+                arguments: arguments.iter().map(argument).collect(),
+                source_arguments: Vec::new(),
+                found: None,
+            }),
+            security: false,
+            time_fields: false,
+        }
+    }
+
+    pub(super) fn effects(rules: Vec<CarriedRule>) -> EffectRules {
+        EffectRules::new(rules).unwrap()
+    }
+
+    pub(super) fn number(number: u32) -> RegistryData {
+        RegistryData { data_type: 4, data: number.to_le_bytes().to_vec() }
+    }
+
+    pub(super) fn text(text: &str) -> RegistryData {
+        let data = text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        RegistryData { data_type: 1, data }
     }
 }

@@ -1,10 +1,14 @@
 //! What Win32 knows of files beyond the standard library: all four times, attributes, security descriptors, short
 //! names, control codes.
 //!
-//! There is no twin for Linux, where safe crates offer all that is needed.
+//! The twin for Linux has only what both need: safe crates offer the rest there.
 
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(windows)]
 mod win32;
+#[cfg(target_os = "linux")]
+pub use linux::free_space;
 #[cfg(windows)]
 pub use win32::{
     Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, free_space, open, security,

@@ -1,0 +1,511 @@
+//! Each personality of the table reaches for something that is not its user's. Whatever it does, everything outside of
+//! his profile is afterwards as it was, to the byte, the times and the links.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use coldstate::{
+    gather::{FileName, Reparse},
+    inject::{self, Journal, Merge, Options, Placed},
+    nt::{HexBytes, NtString, WinPath},
+    record::Record,
+    rules::{CarriedRule, RuleKind},
+    windows::Environment,
+};
+
+use super::{
+    new_windows::{self, anna, make, old_variables, place, rule, under},
+    personality::{Personality, descriptor, item, junction},
+    target::{Mounted, snapshot},
+};
+
+/// A personality, what it says of its old Windows, and its rules.
+#[derive(Default)]
+struct Hostile {
+    personality: Personality,
+    variables: Environment,
+    rules: Vec<CarriedRule>,
+}
+
+impl Hostile {
+    fn new() -> Self {
+        Self { variables: old_variables(), ..Self::default() }
+    }
+
+    /// Files at these paths, each holding `hostile`.
+    fn files(mut self, paths: &[&str]) -> Self {
+        for path in paths {
+            self.personality.file(path, b"hostile", |_, _| {});
+        }
+        self
+    }
+
+    /// A file whose path has these names, which text could not say.
+    fn names(mut self, names: &[NtString]) -> Self {
+        let mut file = item(WinPath::from_names(names));
+        file.streams.push(self.personality.stream("", b"hostile"));
+        self.personality.items.push(file);
+        self
+    }
+
+    fn link(mut self, path: &str, to: &str) -> Self {
+        self.personality.folder(path, |_, item| item.reparse = Some(junction(to)));
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.set(name, value);
+        self
+    }
+
+    fn rule(mut self, rule: CarriedRule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// A file of the profile that a rule moves.
+    fn moved(self, call: &[&str]) -> Self {
+        let all = r"C:\Users\anna.old\* [*]";
+        self.files(&[
+            r"\Users\anna.old\moved.txt",
+            r"\Users\anna.old\evil.dll",
+            r"\Users\anna.old\d\deep.txt",
+        ])
+        .rule(rule(RuleKind::LocationModify, all, call))
+        .rule(rule(RuleKind::Merge, all, &["SourcePriority"]))
+    }
+
+    /// The same with the policy that replaces.
+    fn replacing(self, paths: &[&str]) -> Self {
+        self.files(paths).rule(rule(RuleKind::Merge, r"C:\* [*]", &["SourcePriority"]))
+    }
+
+    fn cleaning(self, pattern: &str) -> Self {
+        self.rule(rule(RuleKind::DestinationCleanup, pattern, &[]))
+    }
+}
+
+/// What is put into the target before, beside the Windows: links where the personality will want to write.
+type Prepare = fn(&Path);
+
+fn nothing(_: &Path) {}
+
+fn link_documents(root: &Path) {
+    fs_err::remove_dir_all(under(root, r"\Users\anna\Documents")).unwrap();
+    symlink(under(root, r"\Windows\System32"), under(root, r"\Users\anna\Documents")).unwrap();
+}
+
+fn link_chain(root: &Path) {
+    symlink("../../../Windows", under(root, r"\Users\anna\Desktop\one")).unwrap();
+    symlink("one", under(root, r"\Users\anna\Desktop\two")).unwrap();
+}
+
+fn link_file(root: &Path) {
+    symlink(under(root, r"\Windows\explorer.exe"), under(root, r"\Users\anna\Desktop\file.txt")).unwrap();
+}
+
+fn link_outside(root: &Path) {
+    symlink(root.parent().unwrap(), under(root, r"\Users\anna\Desktop\out")).unwrap();
+}
+
+fn lone(unit: u16) -> NtString {
+    NtString::new(vec![0x61, unit, 0x62])
+}
+
+/// Every personality, with what prepares the target for it.
+fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
+    let own = |name: &str| format!(r"\Users\anna.old\{name}");
+    let names = |names: &[&str]| -> Vec<NtString> {
+        ["Users", "anna.old"].iter().chain(names).map(|name| NtString::from(*name)).collect()
+    };
+    let new = Hostile::new;
+    let mut all: Vec<(&'static str, Prepare, Hostile)> = vec![
+        (
+            "dots",
+            nothing,
+            new().names(&names(&["..", "..", "Windows", "x"])).names(&names(&["..", "bob", "x"])),
+        ),
+        ("one dot", nothing, new().names(&names(&[".", "x"])).names(&names(&["."]))),
+        ("dots with blanks", nothing, new().names(&names(&[".. ", "x"])).names(&names(&["... ", "x"]))),
+        (
+            "backslashes in a name",
+            nothing,
+            new().names(&names(&[r"..\..\..\Windows\x"])).names(&names(&[r"a\b"])),
+        ),
+        ("a drive in a name", nothing, new().names(&names(&[r"C:\Windows\x"])).names(&names(&["C:", "x"]))),
+        (
+            "device paths",
+            nothing,
+            new().names(&names(&[r"\\?\C:\x"])).names(&names(&[r"\\.\PhysicalDrive0"])),
+        ),
+        (
+            "devices",
+            nothing,
+            new().files(&[&own("CON"), &own("nul.txt"), &own(r"LPT1\x"), &own("COM1.log"), &own("aux")]),
+        ),
+        ("devices with blanks", nothing, new().names(&names(&["nul "])).names(&names(&["con .txt"]))),
+        (
+            "streams in names",
+            nothing,
+            new().names(&names(&["a:b"])).names(&names(&["NTUSER.DAT::$DATA"])).names(&names(&[":x"])),
+        ),
+        ("a stream of the folder", nothing, new().names(&names(&["d:$I30:$INDEX_ALLOCATION", "x"]))),
+        ("trailing dots", nothing, new().names(&names(&["NTUSER.DAT."])).names(&names(&["d.", "x"]))),
+        ("trailing blanks", nothing, new().names(&names(&["NTUSER.DAT "])).names(&names(&["d ", "x"]))),
+        (
+            "reserved characters",
+            nothing,
+            new().names(&names(&["a?"])).names(&names(&["*"])).names(&names(&["a|b", "\0"])),
+        ),
+        (
+            "a name too long",
+            nothing,
+            new().names(&names(&[&"n".repeat(256)])).names(&names(&[&"n".repeat(40_000)])),
+        ),
+        ("a path too long", nothing, new().names(&names(&vec!["directory"; 4_000]))),
+        (
+            "unpaired surrogates",
+            nothing,
+            new()
+                .names(&[names(&[]), vec![lone(0xD800)]].concat())
+                .names(&[vec![lone(0xDC00)], names(&["x"])].concat()),
+        ),
+        ("empty names", nothing, new().names(&[]).names(&[NtString::default()])),
+        ("the profile folder as a file", nothing, new().files(&[r"\Users\anna.old"])),
+        ("the profile folder as a file that replaces", nothing, new().replacing(&[r"\Users\anna.old"])),
+        (
+            "case collisions",
+            nothing,
+            new().replacing(&[r"\WINDOWS\EXPLORER.EXE", r"\users\BOB\documents\SECRET.DOC"]),
+        ),
+        (
+            "Windows",
+            nothing,
+            new().replacing(&[
+                r"\Windows\explorer.exe",
+                r"\Windows\new.txt",
+                r"\Windows\System32\new.dll",
+                r"\Windows",
+            ]),
+        ),
+        (
+            "drivers",
+            nothing,
+            new().replacing(&[r"\Windows\System32\drivers\evil.sys", r"\Windows\System32\drivers\etc\hosts"]),
+        ),
+        (
+            "hives of the machine",
+            nothing,
+            new().replacing(&[
+                r"\Windows\System32\config\SAM",
+                r"\Windows\System32\config\SOFTWARE",
+                r"\Windows\System32\config\SYSTEM.LOG1",
+            ]),
+        ),
+        (
+            "another user",
+            nothing,
+            new().replacing(&[r"\Users\bob\Documents\secret.doc", r"\Users\bob\new.txt", r"\Users\bob"]),
+        ),
+        (
+            "the default profile",
+            nothing,
+            new().replacing(&[r"\Users\Default\NTUSER.DAT", r"\Users\Default\Desktop\x.lnk"]),
+        ),
+        (
+            "the public profile",
+            nothing,
+            new().replacing(&[r"\Users\Public\Desktop\x.lnk", r"\Users\Public\Desktop\desktop.ini"]),
+        ),
+        (
+            "a profile that is nobody's",
+            nothing,
+            new().files(&[r"\Users\admin\x", r"\Users\x", r"\Users\anna.NEWPC\x"]),
+        ),
+        (
+            "program folders",
+            nothing,
+            new().replacing(&[
+                r"\Program Files\Tool\tool.exe",
+                r"\Program Files\Tool\tool.ini",
+                r"\Program Files\x",
+            ]),
+        ),
+        (
+            "ProgramData",
+            nothing,
+            new().replacing(&[
+                r"\ProgramData\Tool\tool.ini",
+                r"\ProgramData\Microsoft\Windows\Start Menu\Programs\StartUp\x.lnk",
+            ]),
+        ),
+        (
+            "boot files",
+            nothing,
+            new().replacing(&[r"\bootmgr", r"\Boot\BCD", r"\EFI\Microsoft\Boot\bootmgfw.efi", r"\BOOTNXT"]),
+        ),
+        (
+            "recovery",
+            nothing,
+            new().replacing(&[
+                r"\Recovery\WindowsRE\winre.wim",
+                r"\System Volume Information\x",
+                r"\Windows.old\x",
+            ]),
+        ),
+        (
+            "files of NTFS",
+            nothing,
+            new().files(&["$MFT", r"\$Extend\$UsnJrnl", r"\$Recycle.Bin\x", r"\$WINDOWS.~BT\x", r"\$evil"]),
+        ),
+        ("a program in the root", nothing, new().files(&[r"\Program.exe", r"\program.com", r"\Windows.bat"])),
+        (
+            "hives of the user",
+            nothing,
+            new().replacing(&[
+                &own("NTUSER.DAT"),
+                &own("ntuser.dat.LOG1"),
+                &own(r"AppData\Local\Microsoft\Windows\UsrClass.dat"),
+            ]),
+        ),
+        (
+            "hives of the user by another way",
+            nothing,
+            new()
+                .variable("CSIDL_FAVORITES", r"C:\f")
+                .variable("CSIDL_PROFILE", r"C:\f")
+                .replacing(&[r"\f\NTUSER.DAT", r"\f\NTUSER.MAN"]),
+        ),
+        (
+            "8.3 names",
+            nothing,
+            new().replacing(&[
+                r"\PROGRA~1\Tool\tool.exe",
+                r"\DOCUME~1\x",
+                r"\Users\ANNA~1\x",
+                r"\WINDOW~1\x",
+            ]),
+        ),
+        ("a move to System32", nothing, new().moved(&["ExactMove", r"C:\Windows\System32"])),
+        (
+            "a move by a variable",
+            nothing,
+            new().moved(&["RelativeMove", r"%USERPROFILE%", r"%WINDIR%\System32\drivers"]),
+        ),
+        (
+            "a move to another user",
+            nothing,
+            new().moved(&["RelativeMove", r"%USERPROFILE%", r"C:\Users\bob"]),
+        ),
+        ("a move to a server", nothing, new().moved(&["Move", r"\\server\share\x"])),
+        ("a move to another drive", nothing, new().moved(&["ExactMove", r"D:\x [y]"])),
+        (
+            "a move with dots",
+            nothing,
+            new().moved(&["RelativeMove", r"%USERPROFILE%", r"%USERPROFILE%\..\bob"]),
+        ),
+        ("a move to a device", nothing, new().moved(&["ExactMove", r"\\?\C:\Windows [x]"])),
+        ("a move to a stream", nothing, new().moved(&["ExactMove", r"C:\Users\anna [NTUSER.DAT::$DATA]"])),
+        ("a move onto a hive", nothing, new().moved(&["ExactMove", r"C:\Users\anna [NTUSER.DAT]"])),
+        ("a move to the root", nothing, new().moved(&["ExactMove", r"C:\ [Program.exe]"])),
+        ("a move by no function", nothing, new().moved(&["RelativeMove", "", ""])),
+        (
+            "a name by a pattern",
+            nothing,
+            new()
+                .files(&[&own(r"My Documents\desktop.ini"), &own(r"Desktop\x"), &own(r"Desktop\X")])
+                .rule(rule(RuleKind::Merge, r"C:\* [*]", &["FindFilePlaceByPattern", r"..\..\bob\<F><N>"])),
+        ),
+        ("a cleanup of everything", nothing, new().cleaning(r"C:\* [*]")),
+        (
+            "a cleanup of Windows",
+            nothing,
+            new().cleaning(r"C:\Windows\* [*]").cleaning(r"\\server\x\* [*]").cleaning(r"D:\* [*]"),
+        ),
+        ("a cleanup with dots", nothing, new().cleaning(r"C:\Users\anna\..\bob\* [*]")),
+        (
+            "a variable that swallows Windows",
+            nothing,
+            new()
+                .variable("CSIDL_PERSONAL", r"C:\Windows")
+                .variable("CSIDL_DESKTOP", r"C:\Program Files")
+                .replacing(&[r"\Windows\x.txt", r"\Program Files\x"]),
+        ),
+        (
+            "a variable that is the drive",
+            nothing,
+            new()
+                .variable("CSIDL_PERSONAL", r"C:\")
+                .variable("USERPROFILE", r"C:\")
+                .replacing(&[r"\Windows\explorer.exe", r"\bootmgr"]),
+        ),
+        (
+            "a new place for Windows",
+            nothing,
+            new()
+                .variable("WINDIR", r"C:\Users\anna.old\w")
+                .variable("PROGRAMFILES", r"C:\Users\anna.old\p")
+                .replacing(&[&own(r"w\explorer.exe"), &own(r"p\Tool\tool.exe"), &own(r"w\System32\x")]),
+        ),
+        ("metadata of folders", nothing, {
+            let mut hostile = new();
+            for folder in [r"\", r"\Windows", r"\Users", r"\Users\bob", r"\Program Files", r"\ProgramData"] {
+                hostile.personality.folder(folder, |_, item| {
+                    item.security = Some(descriptor(1001));
+                    item.attributes = 0x16;
+                });
+            }
+            hostile.rule(rule(RuleKind::Merge, r"C:\* [*]", &["SourcePriority"]))
+        }),
+        (
+            "a link, then files below it",
+            nothing,
+            new().link(&own("link"), r"\??\C:\Windows").files(&[
+                &own(r"link\x"),
+                &own(r"LINK\System32\y"),
+                &own(r"link\deep\z"),
+            ]),
+        ),
+        (
+            "a link in the place of a folder",
+            nothing,
+            new()
+                .link(&own("My Documents"), r"\??\C:\Windows")
+                .files(&[&own(r"My Documents\x"), &own(r"my documents\y")]),
+        ),
+        ("links to files", nothing, {
+            let mut hostile = new();
+            hostile.personality.file(&own("sym"), b"", |_, item| {
+                item.attributes = 0x420;
+                item.reparse = Some(Reparse { tag: 0xA000_000C, data: HexBytes(vec![0; 12]) });
+            });
+            hostile.files(&[&own(r"sym\x")])
+        }),
+        ("hard links", nothing, {
+            let mut hostile = new();
+            let others = [r"\Windows\hard", r"\Users\bob\hard", r"\bootmgr", r"\Users\anna\NTUSER.DAT"];
+            hostile.personality.file(&own("hard"), b"hostile", |_, item| {
+                item.names.extend(others.map(|path| FileName { path: path.into(), short: None }));
+            });
+            hostile
+        }),
+        (
+            "a junction for Documents",
+            link_documents,
+            new().replacing(&[&own(r"My Documents\x"), &own(r"My Documents\drivers\etc\hosts")]),
+        ),
+        (
+            "a chain of links",
+            link_chain,
+            new().replacing(&[&own(r"Desktop\two\x"), &own(r"Desktop\one\explorer.exe")]),
+        ),
+        ("a link for a file", link_file, new().replacing(&[&own(r"Desktop\file.txt")])),
+        (
+            "a link out of the target",
+            link_outside,
+            new().replacing(&[&own(r"Desktop\out\escape"), &own(r"Desktop\OUT\escape")]),
+        ),
+        ("a cleanup through links", link_chain, new().cleaning(r"C:\Users\anna\Desktop\* [*]")),
+    ];
+    // Very many of everything: budgets, not patience, end it.
+    let many: Vec<String> = (0..3_000).map(|n| own(&format!(r"many\{}", n % 7))).collect();
+    all.push((
+        "one name many times",
+        nothing,
+        new().files(&many.iter().map(String::as_str).collect::<Vec<_>>()),
+    ));
+    all
+}
+
+/// Everything outside of the profile. Moving through the root and the folder of the profiles is no change.
+fn outside(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = snapshot(root);
+    let own = Path::new("Users/anna");
+    all.retain(|path, _| {
+        let is_aside = path.to_string_lossy().starts_with("coldstate-set-aside-");
+        !path.starts_with(own) && !is_aside
+    });
+    all
+}
+
+/// Injects one of them with each policy, and takes it back.
+fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
+    let before = snapshot(root.parent().unwrap());
+    let before_outside = outside(root);
+    for merge in [Merge::Refuse, Merge::Replace, Merge::Newest] {
+        let target = inject::open(root).unwrap();
+        let windows = new_windows::read(&*target);
+        let anna = anna(&windows);
+        let placement = place(&windows, Some(&anna), hostile.variables.clone(), hostile.rules.clone());
+        let placed = [Placed { source: &hostile.personality, placement }];
+        let record = Record::default();
+        let plan = inject::plan(&placed, &*target, &Options { merge }, &record)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let path = work.join(format!("{name} {merge}"));
+        let journal = Journal::create(&path, &*target).unwrap();
+        inject::act(&plan, &placed, &*target, &journal, &record)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let after = outside(root);
+        let changed: Vec<_> =
+            before_outside.iter().filter(|(path, was)| after.get(*path) != Some(was)).collect();
+        assert!(changed.is_empty(), "{name}, {merge}: {changed:#?}");
+        let added: Vec<_> = after.keys().filter(|path| !before_outside.contains_key(*path)).collect();
+        assert!(added.is_empty(), "{name}, {merge}: {added:?}");
+        let hive = fs_err::read(under(root, r"\Users\anna\NTUSER.DAT")).unwrap();
+        assert_eq!(hive, br"\Users\anna\NTUSER.DAT", "{name}, {merge}");
+        inject::undo(&path, &record).unwrap();
+        assert_eq!(snapshot(root.parent().unwrap()), before, "{name}, {merge}: undone");
+    }
+}
+
+#[test]
+fn more_than_fifty_personalities_write_nothing_outside_of_the_profile() {
+    let hostiles = hostiles();
+    assert!(hostiles.len() > 50);
+    for (name, prepare, hostile) in &hostiles {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("a/target");
+        fs_err::create_dir_all(&root).unwrap();
+        make(&root);
+        prepare(&root);
+        attack(&root, dir.path(), name, hostile);
+    }
+}
+
+/// Here 8.3 names reach what they are short for, and there are streams, descriptors and reparse points.
+#[test]
+fn they_write_nothing_outside_of_it_on_a_volume_either() {
+    let Some(volume) = Mounted::new(64, "streams_interface=windows") else { return };
+    make(&volume.root());
+    let long = under(&volume.root(), r"\Program Files");
+    xattr::set(&long, "system.ntfs_dos_name", b"PROGRA~1").unwrap();
+    for (name, prepare, hostile) in hostiles() {
+        if prepare as usize == nothing as usize {
+            attack_volume(&volume, name, &hostile);
+        }
+    }
+}
+
+fn attack_volume(volume: &Mounted, name: &str, hostile: &Hostile) {
+    let before = snapshot(&volume.root());
+    let before_outside = outside(&volume.root());
+    let target = inject::open(&volume.root()).unwrap();
+    let windows = new_windows::read(&*target);
+    let placement = place(&windows, Some(&anna(&windows)), hostile.variables.clone(), hostile.rules.clone());
+    let placed = [Placed { source: &hostile.personality, placement }];
+    let record = Record::default();
+    let plan = inject::plan(&placed, &*target, &Options { merge: Merge::Replace }, &record).unwrap();
+    let path = volume.journal(name);
+    let journal = Journal::create(&path, &*target).unwrap();
+    inject::act(&plan, &placed, &*target, &journal, &record)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    drop(target);
+    volume.remount("streams_interface=windows");
+    assert_eq!(outside(&volume.root()), before_outside, "{name}");
+    inject::undo(&path, &record).unwrap();
+    volume.remount("streams_interface=windows");
+    assert_eq!(snapshot(&volume.root()), before, "{name}: undone");
+}
