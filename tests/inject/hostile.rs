@@ -165,7 +165,11 @@ fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
             nothing,
             new().names(&names(&[&"n".repeat(256)])).names(&names(&[&"n".repeat(40_000)])),
         ),
-        ("a path too long", nothing, new().names(&names(&vec!["directory"; 4_000]))),
+        (
+            "a path too long",
+            nothing,
+            new().names(&names(&vec!["directory"; 4_000])).names(&names(&vec!["d"; 15_000])),
+        ),
         (
             "unpaired surrogates",
             nothing,
@@ -444,6 +448,7 @@ fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
         let record = Record::default();
         let plan = inject::plan(&placed, &*target, &Options { merge }, &record)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
+        eprintln!("{name}");
         let path = work.join(format!("{name} {merge}"));
         let journal = Journal::create(&path, &*target).unwrap();
         inject::act(&plan, &placed, &*target, &journal, &record)
