@@ -424,13 +424,27 @@ fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
     all
 }
 
-/// Everything outside of the profile. Moving through the root and the folder of the profiles is no change.
+/// Everything outside of the profile that is somebody's. New folders in the root are nobody's, and change how many links
+/// the root has.
 fn outside(root: &Path) -> BTreeMap<PathBuf, String> {
+    const SOMEBODYS: [&str; 9] = [
+        "bootmgr",
+        "Boot",
+        "EFI",
+        "Recovery",
+        "System Volume Information",
+        "Windows",
+        "Program Files",
+        "ProgramData",
+        "Users",
+    ];
     let mut all = snapshot(root);
-    let own = Path::new("Users/anna");
     all.retain(|path, _| {
-        let is_aside = path.to_string_lossy().starts_with("coldstate-set-aside-");
-        !path.starts_with(own) && !is_aside
+        let is_file = root.join(path).is_file() && path.parent() == Some(Path::new(""));
+        let first = path.iter().next().unwrap_or_default().to_string_lossy().to_lowercase();
+        let is_somebodys =
+            SOMEBODYS.iter().any(|name| first == name.to_lowercase()) || first.starts_with('$');
+        !path.starts_with("Users/anna") && (is_somebodys || is_file)
     });
     all
 }
@@ -448,7 +462,6 @@ fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
         let record = Record::default();
         let plan = inject::plan(&placed, &*target, &Options { merge }, &record)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        eprintln!("{name}");
         let path = work.join(format!("{name} {merge}"));
         let journal = Journal::create(&path, &*target).unwrap();
         inject::act(&plan, &placed, &*target, &journal, &record)
