@@ -19,7 +19,7 @@ use coldstate::{
 use super::{
     new_windows::{self, anna, make, old_variables, place, rule, under},
     personality::{Personality, descriptor, item, junction},
-    target::{Mounted, snapshot},
+    target::snapshot,
 };
 
 /// A personality, what it says of its old Windows, and its rules.
@@ -491,39 +491,4 @@ fn more_than_fifty_personalities_write_nothing_outside_of_the_profile() {
         prepare(&root);
         attack(&root, dir.path(), name, hostile);
     }
-}
-
-/// Here 8.3 names reach what they are short for, and there are streams, descriptors and reparse points.
-#[test]
-fn they_write_nothing_outside_of_it_on_a_volume_either() {
-    let Some(volume) = Mounted::new(64, "streams_interface=windows") else { return };
-    make(&volume.root());
-    let long = under(&volume.root(), r"\Program Files");
-    xattr::set(&long, "system.ntfs_dos_name", b"PROGRA~1").unwrap();
-    for (name, prepare, hostile) in hostiles() {
-        if prepare as usize == nothing as usize {
-            attack_volume(&volume, name, &hostile);
-        }
-    }
-}
-
-fn attack_volume(volume: &Mounted, name: &str, hostile: &Hostile) {
-    let before = snapshot(&volume.root());
-    let before_outside = outside(&volume.root());
-    let target = inject::open(&volume.root()).unwrap();
-    let windows = new_windows::read(&*target);
-    let placement = place(&windows, Some(&anna(&windows)), hostile.variables.clone(), hostile.rules.clone());
-    let placed = [Placed { source: &hostile.personality, placement }];
-    let record = Record::default();
-    let plan = inject::plan(&placed, &*target, &Options { merge: Merge::Replace }, &record).unwrap();
-    let path = volume.journal(name);
-    let journal = Journal::create(&path, &*target).unwrap();
-    inject::act(&plan, &placed, &*target, &journal, &record)
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
-    drop(target);
-    volume.remount("streams_interface=windows");
-    assert_eq!(outside(&volume.root()), before_outside, "{name}");
-    inject::undo(&path, &record).unwrap();
-    volume.remount("streams_interface=windows");
-    assert_eq!(snapshot(&volume.root()), before, "{name}: undone");
 }
