@@ -8,8 +8,6 @@ mod hostile;
 /// A small Windows to be injected into.
 mod new_windows;
 mod personality;
-/// Files in a Windows: rules, conflicts, links, repetition, undo.
-mod settling;
 mod target;
 
 use std::{

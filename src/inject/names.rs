@@ -12,6 +12,9 @@ use crate::nt::{NtString, WinPath, upcase};
 const MAX_NAME: usize = 255;
 /// Longest path Windows accepts (`UNICODE_STRING` holds 32,767 units), less room for the target's own path.
 const MAX_PATH: usize = 32_000;
+/// Deepest place. Each folder on the way is opened anew, so that a path of thousands would cost as many squared; people
+/// and programs stay below a hundred.
+const MAX_DEPTH: usize = 512;
 /// Names of the volume's own files, which lie in its root.
 const METAFILES: [&str; 11] = [
     "$MFT", "$MFTMIRR", "$LOGFILE", "$VOLUME", "$ATTRDEF", "$BITMAP", "$BOOT", "$BADCLUS", "$SECURE",
@@ -39,6 +42,9 @@ pub enum NameProblem {
     /// Longer than NTFS or Windows can hold.
     #[error("its name or path is longer than Windows can hold")]
     Length,
+    /// More than [`MAX_DEPTH`] names.
+    #[error("it lies in more than {MAX_DEPTH} folders, one in the other")]
+    Depth,
     /// Not of the form `NAME.EXT` with at most 8 and 3 characters.
     #[error("its short name is not of the 8.3 form")]
     Short,
@@ -51,6 +57,9 @@ pub enum NameProblem {
 pub(super) fn check_path(path: &WinPath) -> Result<(), NameProblem> {
     if path.units().len() > MAX_PATH {
         return Err(NameProblem::Length);
+    }
+    if path.names().nth(MAX_DEPTH).is_some() {
+        return Err(NameProblem::Depth);
     }
     path.names().try_for_each(|name| check_name(&name))?;
     let first = path.names().next().unwrap_or_default();

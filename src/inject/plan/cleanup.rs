@@ -3,7 +3,7 @@
 //! USMT deletes it; here it is set aside with everything else that gives way, so that an undo brings it back. Only files
 //! within the personality's territory are touched, and one that the personality would write just the same is left.
 
-use super::planner::Planner;
+use super::{names, planner::Planner};
 use crate::{
     inject::{Found, InjectError, Settlement, TargetTree},
     nt::WinPath,
@@ -127,5 +127,7 @@ fn start(text: &str, settlement: &Settlement) -> Result<(Pattern, WinPath), Stri
     }
     let folder = new.locate(&format!("{}\\", pattern.literal_container()));
     let folder = folder.ok_or_else(|| format!("`{expanded}` is not on the drive of the new Windows"))?;
+    // `..` would lead out of the folder that the territory is asked about.
+    names::check_path(&folder).map_err(|problem| problem.to_string())?;
     Ok((pattern, folder))
 }

@@ -6,6 +6,7 @@ use super::{
     FileStep, FolderStep, ITEM_OVERHEAD, Loss, Merge, NewName, Options, Plan, There,
     conflict::{Collision, Decision, Leave},
     fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
+    names,
 };
 use crate::{
     gather::{FileItem, Restore},
@@ -153,6 +154,10 @@ impl<'a> Planner<'a> {
             && let Some(known) = self.folders.get(&wanted.to_upper())
         {
             return Ok(Ok(*known));
+        }
+        // No folder is made on the way to a name that is refused.
+        if let Err(problem) = names::check_path(wanted) {
+            return Ok(Err(problem.to_string()));
         }
         for name in wanted.names() {
             at = at.join(&name);
@@ -407,6 +412,9 @@ impl<'a> Planner<'a> {
             let reason = "the root of a volume cannot be a file";
             return Ok(Decision::Not(Outcome::Failed, reason.into()));
         };
+        if let Err(problem) = names::check_path(wanted) {
+            return Ok(Decision::Not(Outcome::Failed, problem.to_string()));
+        }
         let parent = match self.folder(going.source, &parent)? {
             Ok(at) => self.plan.folders.get(at).map(|step| step.path.clone()).unwrap_or_default(),
             Err(reason) => return Ok(Decision::Not(Outcome::Failed, reason)),

@@ -123,6 +123,10 @@ impl Folder {
         }
         let mut fd = fs::openat(&self.fd, ".", REACH, Mode::empty())?;
         for name in path.names() {
+            // These two the kernel would follow out of the root.
+            if [".", ".."].contains(&&*name.to_string_lossy()) {
+                return Err(Errno::NOENT);
+            }
             fd = fs::openat(&fd, &*to_os(&name), REACH, Mode::empty())?;
         }
         let fd = Arc::new(fd);
@@ -133,6 +137,9 @@ impl Folder {
     /// Reaches the folder something is in. The root is `.` of itself.
     pub(super) fn place(&self, path: &WinPath) -> Result<Place, Errno> {
         let name = path.file_name().map_or_else(|| ".".into(), |name| to_os(&name));
+        if !path.is_root() && [".", ".."].iter().any(|dots| name == *dots) {
+            return Err(Errno::NOENT);
+        }
         Ok(Place { folder: self.reach(&path.parent().unwrap_or_default())?, name })
     }
 
