@@ -350,13 +350,7 @@ fn a_template_chooses_rules_users_collisions_and_log() {
         <datastore compression="best"/><log level="debug" listFiles="yes"/></template>"#,
     );
     let (store, log) = (folder.path().join("store"), folder.path().join("run.log"));
-    let ran = run!("extract", "--source", sample(), "--config", template, "--datastore", store, "--log", log);
-    let ran = ran.ends(0);
-    assert!(
-        ran.stderr.contains("compression") && ran.stderr.contains("earlier personalities"),
-        "{}",
-        ran.told()
-    );
+    run!("extract", "--source", sample(), "--config", template, "--datastore", store, "--log", log).ends(0);
     let shown = run!("show", "--datastore", store, "--json").ends(0).json();
     let shown = shown.to_string();
     assert!(shown.contains("jsmith") && !shown.contains(r"\\Users\\anna"), "{shown}");
@@ -410,8 +404,59 @@ fn encryption_that_is_required_is_not_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let (store, hr) = (folder.path().join("store"), package_root().join("winpe/templates/hr.xml"));
     // Before anything is read: the source does not even exist.
-    refused!(11, ["`HR` wants the datastore encrypted"]; "extract", "--source", "nowhere", "--datastore", store, "--config", hr);
+    refused!(11, ["`HR` wants the datastore encrypted"]; "extract", "--source", "nowhere", "--datastore", store,
+        "--config", hr);
     assert!(!store.exists());
+    let password = file(folder.path(), "password.txt", "correct horse\n");
+    run!("extract", "--source", sample(), "--datastore", store, "--config", hr, "--password-file", password)
+        .ends(0);
+    run!("list", "--datastore", store).ends(37);
+    run!("list", "--datastore", store, "--password-file", password).ends(0);
+}
+
+#[test]
+fn a_template_replaces_earlier_personalities_and_compresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = |name: &str, parts: &str| {
+        file(
+            folder.path(),
+            name,
+            &format!("<template name='T'><users all='yes' kinds='local'/>{parts}</template>"),
+        )
+    };
+    let add = template("add.xml", "<personality existing='add'/><datastore compression='none'/>");
+    let replace = template("replace.xml", "<personality existing='replace'/><datastore compression='best'/>");
+    let store = folder.path().join("store");
+    let extract = |config: &Path| {
+        run!("extract", "--source", sample(), "--config", config, "--datastore", store, "--json")
+    };
+    let count =
+        || run!("list", "--datastore", store, "--all", "--json").ends(0).json().as_array().unwrap().len();
+    run!("extract", "--source", sample(), "--user", "jsmith", "--datastore", store).ends(0);
+    let before = count();
+    extract(&add).ends(3);
+    let taken = extract(&add).ends(3).json()["personalities"].as_array().unwrap().len();
+    assert_eq!(count(), before + 2 * taken, "earlier ones stay");
+    extract(&replace).ends(3);
+    // The machine's part of the first run is of the same computer, so it goes too.
+    assert_eq!(count(), 1 + taken, "of each user there is one");
+    run!("verify", "--datastore", store).ends(0);
+
+    // The datastore of a template that compresses is smaller, and the command line overrides the template.
+    let size = |config: &Path, more: &[&str]| {
+        let store =
+            folder.path().join(format!("size-{}-{}", config.file_name().unwrap().display(), more.len()));
+        let mut words: Vec<std::ffi::OsString> = vec!["extract".into(), "--source".into(), sample().into()];
+        words.extend(["--config".into(), config.into(), "--datastore".into(), store.clone().into()]);
+        words.extend(more.iter().map(Into::into));
+        Ran::of(&words).ends(3);
+        let packs = store.join("packs");
+        let files = super::files_below(&packs);
+        files.iter().map(|file| fs_err::metadata(packs.join(file)).unwrap().len()).sum::<u64>()
+    };
+    let (none, best, told) =
+        (size(&add, &[]), size(&replace, &[]), size(&replace, &["--compression", "none"]));
+    assert!(best < none && told > best, "none {none}, best {best}, best overridden by none {told}");
 }
 
 /// Name and header of the only personality of a datastore.
