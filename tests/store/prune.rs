@@ -252,7 +252,7 @@ fn a_killed_prune_costs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let mut committed: Vec<String> = Vec::new();
-    for delay in [25, 40, 60, 85, 110, 140] {
+    for delay in [0, 3, 8, 15, 30, 60] {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["store::prune::victim", "--exact", "--ignored", "--nocapture"])
             .env(VICTIM, &root)
@@ -260,13 +260,17 @@ fn a_killed_prune_costs_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        // From the first commit on it forgets and prunes; how soon that comes depends on the machine.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let name = |line: String| {
+            let name = line.strip_prefix("committed ").and_then(|rest| rest.strip_suffix(" ."));
+            name.map(str::to_owned)
+        };
+        committed.extend(lines.by_ref().find_map(name));
         thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-            let name = line.strip_prefix("committed ").and_then(|rest| rest.strip_suffix(" ."));
-            committed.extend(name.map(str::to_owned));
-        }
+        committed.extend(lines.filter_map(name));
         let store = Datastore::open_or_create(&root, None).unwrap();
         assert!(sound(&store), "after {delay} ms");
         let listing = store.personalities().unwrap();
@@ -279,7 +283,7 @@ fn a_killed_prune_costs_nothing() {
         assert!(files(&root.join("tmp")).is_empty() && files(&root.join("prune")).is_empty());
         assert!(sound(&store), "after {delay} ms and another prune");
     }
-    assert!(!committed.is_empty(), "no process lived long enough");
+    assert!(committed.len() >= 6, "each process committed something: {committed:?}");
 }
 
 #[test]
