@@ -10,9 +10,23 @@ use super::{COMPUTER, datastore, program, run, sample};
 use crate::support;
 
 /// The verbs that are there, each with what makes it run.
-const VERBS: [&str; 15] = [
-    "inspect", "ls", "cat", "reg", "extract", "estimate", "list", "show", "verify", "export", "inject",
-    "forget", "prune", "rules", "demo",
+const VERBS: [&str; 16] = [
+    "inspect",
+    "ls",
+    "cat",
+    "reg",
+    "extract",
+    "estimate",
+    "list",
+    "show",
+    "verify",
+    "export",
+    "inject",
+    "forget",
+    "prune",
+    "rules",
+    "first-start",
+    "demo",
 ];
 
 #[test]
