@@ -132,6 +132,7 @@ impl Opened {
         gather::gather_rules(&users[0], &sink).unwrap();
         gather::gather_files(&self.old(), &plan, &sink, &record).unwrap();
         gather::gather_registry(&facts, &users[0], &sink, &record).unwrap();
+        gather::gather_ini(&facts, &users[0], &sink, &record).unwrap();
         gather::gather_added(&facts, &users[0], &sink, &record).unwrap();
         (plan, sink, record)
     }

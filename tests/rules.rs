@@ -7,6 +7,8 @@ mod evaluate;
 mod facts;
 mod files;
 mod hostile;
+mod naive;
 mod precedence;
 mod shipped;
+mod speed;
 mod templates;

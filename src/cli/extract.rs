@@ -272,6 +272,7 @@ impl Taking<'_> {
             gather::gather_files(&job.facts.old(), &job.plan, &watch, record).map_err(put)?;
             let registry_values =
                 gather::gather_registry(&job.facts, &job.rules, &watch, record).map_err(put)?;
+            gather::gather_ini(&job.facts, &job.rules, &watch, record).map_err(put)?;
             gather::gather_added(&job.facts, &job.rules, &watch, record).map_err(put)?;
             if record.progress.is_cancelled() {
                 return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint(self.complete(all.len())));

@@ -55,6 +55,7 @@ pub(super) fn plan_jobs<'a>(old: OldWindows<'a>, users: &[&'a Profile], rules: &
     let speaks_of_the_machine = !plan.files.is_empty()
         || !plan.folders.is_empty()
         || !system_rules.registry_patterns().is_empty()
+        || !system_rules.ini_files().is_empty()
         || !system_rules.deferred().is_empty();
     if speaks_of_the_machine {
         jobs.push(Job { profile: None, facts: machine, rules: system_rules, plan });

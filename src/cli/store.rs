@@ -13,7 +13,7 @@ use super::{
     interrupt, password,
 };
 use crate::{
-    gather::{FileItem, Item, KeyItem, Restore},
+    gather::{FileItem, IniItem, Item, KeyItem, Restore},
     record::Record,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
@@ -196,6 +196,7 @@ pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> 
                 Item::File(file) => print_file(console, file),
                 Item::Key(key) => print_key(console, key),
                 Item::Note(note) => console.line(format!("  - {}: {}", note.item, note.reason)),
+                Item::Ini(ini) => print_ini(console, ini),
                 Item::Rule(rule) => print_rule(console, rule),
                 Item::Deferred(deferred) => console.line(format!(
                     "  at {}: {} ({}, {})",
@@ -245,6 +246,13 @@ fn restored(restore: Option<Restore>) -> &'static str {
 /// `(made up by a rule)`, where it is.
 fn made_up(added: bool) -> &'static str {
     if added { "  (made up by a rule)" } else { "" }
+}
+
+fn print_ini(console: &Console, ini: &IniItem) {
+    console.line(format!("  entries of {}{}", ini.path, made_up(ini.added)));
+    for entry in &ini.entries {
+        console.line(format!("    [{}] {}{}", entry.section, entry.name, restored(entry.restore)));
+    }
 }
 
 fn print_rule(console: &Console, rule: &CarriedRule) {

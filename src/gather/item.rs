@@ -144,6 +144,8 @@ pub enum Item {
     File(FileItem),
     /// A registry key with the values that were taken.
     Key(KeyItem),
+    /// Entries of an INI file that were taken one by one.
+    Ini(IniItem),
     /// Something that was not taken, or not whole, and why.
     Note(Note),
     /// A rule that says how items are put back. All of them stand before the items.
@@ -332,6 +334,39 @@ pub struct ValueItem {
     pub data_type: u32,
     /// The bytes as stored.
     pub data: HexBytes,
+    /// Whether it is put back, where a rule says more than that it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+    /// As for a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
+}
+
+/// Entries of an INI file, to be put into the file of the new Windows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IniItem {
+    /// The file on the old volume.
+    pub path: WinPath,
+    /// The file is UTF-16. Otherwise it is in a code page that nothing names, and each byte is a code unit of the texts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wide: bool,
+    /// The entries, in the order of the file.
+    pub entries: Vec<IniEntry>,
+    /// They were not in the file: `<addObjects>` of a rule makes them up.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub added: bool,
+}
+
+/// One entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IniEntry {
+    /// Its section; empty for what stands before the first.
+    #[serde(default, skip_serializing_if = "NtString::is_empty")]
+    pub section: NtString,
+    /// Its name.
+    pub name: NtString,
+    /// Its text as it stands in the file, quotation marks included.
+    pub value: NtString,
     /// Whether it is put back, where a rule says more than that it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,

@@ -8,6 +8,7 @@ mod contents;
 mod facts;
 mod files;
 mod hives;
+mod ini;
 mod item;
 mod plan;
 mod registry;
@@ -16,9 +17,10 @@ mod sink;
 
 pub use facts::OldFacts;
 pub use files::gather_files;
+pub use ini::gather_ini;
 pub use item::{
-    ByteRange, ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, Item, KeyItem,
-    Reparse, Restore, RuleFile, Source, StreamItem, Times, User, ValueItem,
+    ByteRange, ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, IniEntry, IniItem,
+    Item, KeyItem, Reparse, Restore, RuleFile, Source, StreamItem, Times, User, ValueItem,
 };
 pub use plan::{LeftOut, Plan, PlannedFile, file_properties, plan};
 pub use registry::{LeftOutKey, PlannedValue, RegistryPlan, gather_registry, plan_registry};

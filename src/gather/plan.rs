@@ -126,10 +126,8 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, folder: &mut Folder, entry: &Entry, path: WinPath) {
-        let decision = match self.asks_properties {
-            true => self.rules.decide_file_with(self.drive, &path, &file_properties(self.old, entry)),
-            false => self.rules.decide_file(self.drive, &path),
-        };
+        let properties = self.properties(entry);
+        let decision = self.rules.decide_file_with(self.drive, &path, &properties);
         if !decision.is_take() {
             if self.is_in_profile(&path) {
                 let rule = rule_name(&decision);
@@ -138,7 +136,7 @@ impl Walk<'_> {
             return;
         }
         folder.holds_taken = true;
-        let stays = self.moves && self.rules.file_stays(self.drive, &path, &self.properties(entry));
+        let stays = self.moves && self.rules.file_stays(self.drive, &path, &properties);
         let record = entry.record.number;
         let planned = self.files.entry(record).or_insert_with(|| PlannedFile {
             record,
@@ -155,8 +153,9 @@ impl Walk<'_> {
 
     /// What filters by size or date ask of a file. Its times are in its record, which is read only when a rule asks.
     fn properties(&self, entry: &Entry) -> FileProperties {
+        let (size, attributes) = (entry.size, entry.file_attributes);
         if !self.asks_properties {
-            return FileProperties { size: entry.size, ..FileProperties::default() };
+            return FileProperties { size, attributes, ..FileProperties::default() };
         }
         file_properties(self.old, entry)
     }
@@ -203,7 +202,7 @@ pub fn file_properties(old: &OldWindows<'_>, entry: &Entry) -> FileProperties {
     let file = old.ntfs.file(old.volume, entry.record.number).ok();
     let times = file.map(|file| file.standard_information.times).unwrap_or_default();
     let FileTimes { created, modified, accessed, .. } = times;
-    FileProperties { size: entry.size, created, modified, accessed }
+    FileProperties { size: entry.size, created, modified, accessed, attributes: entry.file_attributes }
 }
 
 /// One entry for a whole folder, where one rule leaves out all it holds; else the entries as they are.

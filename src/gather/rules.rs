@@ -2,13 +2,13 @@
 //! Windows, and the objects that `<addObjects>` makes up.
 
 use super::{
-    Content, FileItem, FileName, Item, KeyItem, OldFacts, PutError, Restore, Sink, StreamItem, Times,
-    ValueItem,
+    Content, FileItem, FileName, IniEntry, IniItem, Item, KeyItem, OldFacts, PutError, Restore, Sink,
+    StreamItem, Times, ValueItem,
 };
 use crate::{
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Record},
-    rules::{AddedObject, CompiledRules, Decision, Facts, ObjectKind},
+    rules::{AddedObject, CompiledRules, Decision, Facts, IniLine, ObjectKind, ini_lines, is_wide_ini},
 };
 
 /// `FILE_ATTRIBUTE_*` by the words of `<attributes>`.
@@ -56,7 +56,7 @@ pub fn gather_added(
         let made = match object.kind {
             ObjectKind::Registry => registry_object(facts, rules, object, sink),
             ObjectKind::File => file_object(facts, rules, object, sink),
-            ObjectKind::Ini => Ok(Some("an INI entry cannot be made up yet")),
+            ObjectKind::Ini => ini_object(facts, rules, object, sink),
         };
         if let Some(reason) = made? {
             let item = match &object.leaf {
@@ -111,6 +111,44 @@ fn registry_object(
     Ok(None)
 }
 
+fn ini_object(
+    facts: &OldFacts<'_>,
+    rules: &CompiledRules,
+    object: &AddedObject,
+    sink: &dyn Sink,
+) -> Result<NotMade, PutError> {
+    let (Some((file, section)), Some(leaf)) = (object.node.split_once('|'), &object.leaf) else {
+        return Ok(Some("its location is not `file|section[entry]`"));
+    };
+    let drive = facts.old().installation.drives.system();
+    if !is_on(drive, file) {
+        return Ok(NOT_HERE);
+    }
+    let path = WinPath::parse(file);
+    let (section, name) = (NtString::from(section), NtString::from(leaf.as_str()));
+    let there = facts.file_content(file).unwrap_or_default();
+    let is_it = |line: &IniLine| line.section.eq_ignore_case(&section) && line.name.eq_ignore_case(&name);
+    if ini_lines(&there).is_ok_and(|lines| lines.iter().any(is_it)) {
+        return Ok(None);
+    }
+    let decision = rules.decide_ini(drive, &path, &section, &name);
+    if !decision.is_take() {
+        return Ok(NOT_TAKEN);
+    }
+    let (restore, stays) = (Restore::of(&decision), rules.ini_stays(drive, &path, &section, &name));
+    let value = NtString::from(String::from_utf8_lossy(&object.bytes).as_ref());
+    let entries = vec![IniEntry { section, name, value, restore, stays }];
+    sink.item(&Item::Ini(IniItem { path, wide: is_wide_ini(&there), entries, added: true }))?;
+    Ok(None)
+}
+
+/// True for a path on the drive.
+fn is_on(drive: char, path: &str) -> bool {
+    path.chars().next().is_some_and(|letter| letter.eq_ignore_ascii_case(&drive))
+        && path.as_bytes().get(1) == Some(&b':')
+}
+
+const NOT_HERE: NotMade = Some("it is not on the volume that is read");
 const NOT_TAKEN: NotMade = Some("no rule takes it");
 
 fn file_object(
@@ -124,10 +162,8 @@ fn file_object(
         Some(leaf) => format!("{}\\{leaf}", object.node),
         None => object.node.clone(),
     };
-    let is_here = full.chars().next().is_some_and(|letter| letter.eq_ignore_ascii_case(&drive))
-        && full.as_bytes().get(1) == Some(&b':');
-    if !is_here {
-        return Ok(Some("it is not on the volume that is read"));
+    if !is_on(drive, &full) {
+        return Ok(NOT_HERE);
     }
     if facts.exists(&full) {
         return Ok(None);

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     gather::{FileItem, Item},
     nt::{NtString, WinPath},
-    record::Record,
+    record::{Outcome, Record},
 };
 pub(super) use conflict::Leave;
 pub(super) use fit::{is_written, kept_reparse, unfit};
@@ -222,7 +222,7 @@ pub fn plan(
     let mut planner = Planner::new(placed, target, options, record)?;
     planner.clean_up()?;
     let mut folders = Vec::new();
-    each_file(placed, &mut |at, number, item| {
+    each_file(placed, Some(record), &mut |at, number, item| {
         if item.directory {
             folders.push((at, number, item));
         }
@@ -232,16 +232,18 @@ pub fn plan(
     for (source, number, item) in folders {
         planner.folder_item(source, number, item)?;
     }
-    each_file(placed, &mut |at, number, item| match item.directory {
+    each_file(placed, None, &mut |at, number, item| match item.directory {
         true => Ok(()),
         false => planner.file_item(at, number, item),
     })?;
     planner.finish()
 }
 
-/// Hands over all files and folders, each with the number of its source and its own among the items of that.
+/// Hands over all files and folders, each with the number of its source and its own among the items of that. What is no
+/// file and not dealt with elsewhere is noted where `notes` are given.
 fn each_file(
     placed: &[Placed<'_>],
+    notes: Option<&Record>,
     each: &mut dyn FnMut(usize, usize, Box<FileItem>) -> Result<(), InjectError>,
 ) -> Result<(), InjectError> {
     for (at, Placed { source, .. }) in placed.iter().enumerate() {
@@ -252,6 +254,12 @@ fn each_file(
                 // Notes tell of what was not taken; keys are merged into hives by those who edit hives, and the rules
                 // are read when a personality is placed.
                 Item::File(_) | Item::Note(_) | Item::Key(_) | Item::Rule(_) | Item::Deferred(_) => {}
+                Item::Ini(item) => {
+                    if let Some(record) = notes {
+                        let reason = "its entries are in the personality, and are not put into INI files yet";
+                        record.note(Outcome::Skipped, item.path.to_string(), reason);
+                    }
+                }
             }
             number = number.saturating_add(1);
         };

@@ -153,7 +153,7 @@ impl<'a> Compiler<'a> {
             let name = name.trim_start_matches('*').trim_start_matches('.');
             for drive in self.evaluator.facts.drives(super::facts::DriveKind::Fixed) {
                 if let Ok(pattern) = Pattern::parse(ObjectKind::File, &format!("{drive}\\* [*.{name}]")) {
-                    let made = Made { pattern, place: place.clone(), written: None };
+                    let made = Made::at(place, pattern);
                     self.push(made, Part::INCLUDE, owner);
                 }
             }
@@ -215,13 +215,22 @@ impl<'a> Compiler<'a> {
                 return;
             }
         }
+        let compares = rule.call.as_ref().filter(|call| call.name == "CompareStringContent");
         for made in self.evaluator.patterns(&rule.sets) {
-            self.push(made, rule.into(), owner);
+            match compares.filter(|_| rule.kind.selects()) {
+                // The old Windows does not change any more: which objects the filter lets pass is known now.
+                Some(call) => {
+                    for object in self.evaluator.with_content(made, call) {
+                        self.push(object, rule.into(), owner);
+                    }
+                }
+                None => self.push(made, rule.into(), owner),
+            }
         }
     }
 
     fn push(&mut self, made: Made, rule: Part<'_>, owner: &Owner) {
-        let Made { pattern, place, written } = made;
+        let Made { pattern, place, written, visible_only, ranked } = made;
         // The machine's context has no HKCU, and a rule for it there is meant for the users.
         let is_of_a_user =
             pattern.kind() == ObjectKind::Registry && pattern.node().starts_with(&fold_text("HKCU"));
@@ -253,11 +262,9 @@ impl<'a> Compiler<'a> {
             }
             return;
         }
-        if pattern.kind() == ObjectKind::Ini {
-            self.evaluator.omit(
-                &place,
-                "INI entries are not carried one by one; a rule that takes the file carries it.",
-            );
+        if pattern.kind() == ObjectKind::Ini && pattern.ini_file().is_none() {
+            let reason = "An INI pattern is `file|section[entry]`, and its file has no wildcards.";
+            self.evaluator.omit(&place, reason);
             return;
         }
         // Its arguments were checked when the file was read.
@@ -266,7 +273,8 @@ impl<'a> Compiler<'a> {
             call.filter(|call| call.name == "FileProperties").and_then(|call| PropertyTest::read(call).ok());
         self.out.push(Rule {
             kind: rule.kind,
-            specificity: pattern.specificity(),
+            specificity: ranked.unwrap_or_else(|| pattern.specificity()),
+            visible_only,
             pattern,
             component: Arc::clone(&owner.name),
             place,
@@ -356,9 +364,14 @@ impl<'a> Compiler<'a> {
         let commands =
             processing.commands.iter().map(|command| (Support::Deferred, command.clone(), &processing.place));
         for (support, what, place) in calls.chain(commands) {
-            if support == Support::Unsupported {
-                self.evaluator.omit(place, format!("`{what}` is not done here."));
-                continue;
+            match support {
+                Support::Unsupported => {
+                    self.evaluator.omit(place, format!("`{what}` is not done here."));
+                    continue;
+                }
+                // Nobody is logged on to a Windows that is off, and no Explorer runs: it is as if it were done.
+                Support::Runs => continue,
+                Support::Deferred => {}
             }
             self.out.deferred.push(Deferred {
                 when: processing.when.clone(),

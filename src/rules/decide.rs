@@ -49,6 +49,8 @@ pub struct Rule {
     pub call: Option<Arc<Call>>,
     /// Test of the object's own properties, from the filter `FileProperties`.
     pub(super) properties: Option<PropertyTest>,
+    /// Passes over files that are hidden and system both, as the document finder does.
+    pub(super) visible_only: bool,
     pub(super) component_number: u32,
     pub(super) specificity: Specificity,
 }
@@ -141,6 +143,7 @@ pub struct CompiledRules {
     pub(super) rules: Vec<Rule>,
     files: Matcher,
     registry: Matcher,
+    ini: Matcher,
     pub(super) effects: EffectRules,
     pub(super) added: Vec<AddedObject>,
     pub(super) deferred: Vec<Deferred>,
@@ -156,6 +159,7 @@ impl CompiledRules {
             rules: Vec::new(),
             files: Matcher::default(),
             registry: Matcher::default(),
+            ini: Matcher::default(),
             effects: EffectRules::default(),
             added: Vec::new(),
             deferred: Vec::new(),
@@ -219,7 +223,7 @@ impl CompiledRules {
         match rule.pattern.kind() {
             ObjectKind::File => self.files.add(number, &rule.pattern),
             ObjectKind::Registry => self.registry.add(number, &rule.pattern),
-            ObjectKind::Ini => {}
+            ObjectKind::Ini => self.ini.add(number, &rule.pattern),
         }
         self.rules.push(rule);
     }
@@ -228,6 +232,36 @@ impl CompiledRules {
     /// date are passed over: see [`CompiledRules::decide_file_with`].
     pub fn decide_file(&self, drive: char, path: &WinPath) -> Decision<'_> {
         self.decide(&self.files, &Object::file(drive, path), None)
+    }
+
+    /// Decides about an entry of an INI file of that volume.
+    pub fn decide_ini(
+        &self,
+        drive: char,
+        path: &WinPath,
+        section: &NtString,
+        name: &NtString,
+    ) -> Decision<'_> {
+        self.decide(&self.ini, &Object::ini(drive, path, section, name), None)
+    }
+
+    /// The same for an entry of an INI file: see [`CompiledRules::file_stays`].
+    pub fn ini_stays(&self, drive: char, path: &WinPath, section: &NtString, name: &NtString) -> bool {
+        let effects = self.effects.ini(drive, path, section, name);
+        self.stays(&self.ini, &Object::ini(drive, path, section, name), None, &effects)
+    }
+
+    /// The INI files of which some include could take entries, each once.
+    pub fn ini_files(&self) -> Vec<String> {
+        let mut files: Vec<(Vec<u16>, String)> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.kind == RuleKind::Include)
+            .filter_map(|rule| rule.pattern.ini_file().map(|file| (fold_text(&file), file)))
+            .collect();
+        files.sort();
+        files.dedup_by(|(a, _), (b, _)| a == b);
+        files.into_iter().map(|(_, file)| file).collect()
     }
 
     /// True when some rule filters by size or date, so that [`CompiledRules::decide_file_with`] must be asked.
@@ -288,6 +322,9 @@ impl CompiledRules {
             if let Some(test) = &rule.properties
                 && !properties.is_some_and(|properties| test.holds(properties))
             {
+                continue;
+            }
+            if rule.visible_only && properties.is_some_and(FileProperties::is_hidden_system) {
                 continue;
             }
             if rule.kind == RuleKind::UnconditionalExclude {

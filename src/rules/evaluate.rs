@@ -9,12 +9,15 @@ use super::{
     diagnostic::Place,
     facts::{Context, Facts, same_name},
     function::Call,
+    ini::{IniLine, ini_lines},
     model::{
         Condition, Conditions, Contexts, Detect, Detection, Detects, Environment, NamedElements, ObjectItem,
         ObjectSet, VariableValue,
     },
-    pattern::{ObjectKind, Pattern, fold_text, glob},
+    pattern::{ObjectKind, Pattern, Specificity, fold_text, glob},
+    scripts::finds_documents,
 };
+use crate::nt::NtString;
 
 /// Longest text after expansion, in bytes; keeps variables that double each other from growing without end.
 const MAX_EXPANDED: usize = 64 << 10;
@@ -56,11 +59,20 @@ pub(super) struct Made<'a> {
     pub(super) place: Place,
     /// As it is written, variables and all; none when it was made.
     pub(super) written: Option<&'a str>,
+    /// Not for files that are hidden and system both.
+    pub(super) visible_only: bool,
+    /// Competes with this instead of its own: it stands for objects of a wider pattern.
+    pub(super) ranked: Option<Specificity>,
 }
 
 impl Made<'_> {
+    /// One that nobody wrote.
+    pub(super) fn at(place: &Place, pattern: Pattern) -> Self {
+        Self { pattern, place: place.clone(), written: None, visible_only: false, ranked: None }
+    }
+
     fn by(call: &Call, pattern: Pattern) -> Self {
-        Self { pattern, place: call.place.clone(), written: None }
+        Self { visible_only: finds_documents(call), ..Self::at(&call.place, pattern) }
     }
 }
 
@@ -360,16 +372,19 @@ impl<'a> Evaluator<'a> {
 
     /// The text of a registry value, an INI entry or a small file.
     pub(super) fn content(&self, kind: ObjectKind, location: &str) -> Option<String> {
-        let pattern = self.pattern(kind, location).ok()?;
+        self.content_of(&self.pattern(kind, location).ok()?)
+    }
+
+    fn content_of(&self, pattern: &Pattern) -> Option<String> {
         let (node, literal) = pattern.literal_node();
-        match kind {
+        match pattern.kind() {
             ObjectKind::Registry if literal => {
                 self.facts.value(&node, &pattern.leaf_text().unwrap_or_default()).map(|value| value.to_text())
             }
             ObjectKind::Ini if literal => {
                 let (file, section) = node.split_once('|')?;
-                let text = decode_small(&self.facts.file_content(file)?);
-                ini_entry(&text, section, &pattern.leaf_text()?)
+                let (section, name) = (section.into(), pattern.leaf_text()?.as_str().into());
+                ini_entry(&self.facts.file_content(file.trim_end())?, &section, &name)
             }
             ObjectKind::File if literal => {
                 let path = match pattern.leaf_text() {
@@ -531,7 +546,7 @@ impl<'a> Evaluator<'a> {
                 match item {
                     ObjectItem::Pattern { kind, text, place } => match self.pattern(*kind, text) {
                         Ok(pattern) => {
-                            patterns.push(Made { pattern, place: place.clone(), written: Some(text) });
+                            patterns.push(Made { written: Some(text), ..Made::at(place, pattern) });
                         }
                         Err(reason) => self.omit(place, reason),
                     },
@@ -557,6 +572,32 @@ impl<'a> Evaluator<'a> {
             }
         }
         patterns
+    }
+
+    /// The objects of a pattern whose content passes `CompareStringContent(text, "Equal")`; with another word, those
+    /// whose content differs.
+    pub(super) fn with_content(&self, made: Made<'a>, call: &Call) -> Vec<Made<'a>> {
+        let kind = made.pattern.kind();
+        let wanted = self.expand(call.text(0)).unwrap_or_else(|_| call.text(0).to_owned());
+        let equal = call.text(1).trim().eq_ignore_ascii_case("Equal");
+        let locations: Vec<String> = match kind {
+            ObjectKind::Ini => vec![made.pattern.text().to_owned()],
+            _ => self
+                .search(&made.pattern, MAX_VISITED)
+                .into_iter()
+                .filter_map(|found| Some(format!("{} [{}]", escape(&found.node), escape(&found.leaf?))))
+                .collect(),
+        };
+        let passes = |location: &String| {
+            Pattern::parse(kind, location)
+                .ok()
+                .and_then(|pattern| self.content_of(&pattern))
+                .is_some_and(|content| same_name(&content, &wanted) == equal)
+        };
+        let ranked = Some(made.pattern.specificity());
+        let patterns =
+            locations.into_iter().filter(passes).filter_map(|text| Pattern::parse(kind, &text).ok());
+        patterns.map(|pattern| Made { ranked, ..Made::at(&made.place, pattern) }).collect()
     }
 
     /// The texts of all objects a pattern of `<content>` covers.
@@ -724,19 +765,11 @@ fn decode_small(bytes: &[u8]) -> String {
     }
 }
 
-fn ini_entry(text: &str, section: &str, entry: &str) -> Option<String> {
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
-            inside = name.trim().eq_ignore_ascii_case(section.trim());
-        } else if inside
-            && let Some((name, value)) = line.split_once('=')
-            && name.trim().eq_ignore_ascii_case(entry.trim())
-        {
-            return Some(value.trim().trim_matches('"').to_owned());
-        }
-    }
-    None
+/// An entry's text without the quotation marks around it.
+fn ini_entry(file: &[u8], section: &NtString, name: &NtString) -> Option<String> {
+    let is_it = |line: &IniLine| line.section.eq_ignore_case(section) && line.name.eq_ignore_case(name);
+    let found = ini_lines(file).ok()?.into_iter().find(is_it)?;
+    Some(found.value.to_string_lossy().trim_matches('"').to_owned())
 }
 
 #[cfg(test)]
@@ -755,8 +788,9 @@ mod tests {
 
     #[test]
     fn an_ini_entry_is_found_in_its_section_only() {
-        let text = "[A]\r\nx=1\r\n[Notes]\r\n InstallType = \"6\"\r\n";
-        assert_eq!(ini_entry(text, "notes", "installtype").as_deref(), Some("6"));
-        assert_eq!(ini_entry(text, "A", "installtype"), None);
+        let text = b"[A]\r\nx=1\r\n[Notes]\r\n InstallType = \"6\"\r\n";
+        let find = |section: &str| ini_entry(text, &section.into(), &"installtype".into());
+        assert_eq!(find("notes").as_deref(), Some("6"));
+        assert_eq!(find("A"), None);
     }
 }

@@ -103,7 +103,7 @@ static FUNCTIONS: &[Function] = functions! {
     IgnoreIrrelevantLinks [Filter] 0..0 Deferred;
     AnswerNo [Filter] 0..0 Runs;
     NeverRestore [Filter] 0..0 Deferred;
-    CompareStringContent [Filter] 1..2 Unsupported;
+    CompareStringContent [Filter] 1..2 Runs;
     SameRegContent [Filter] 0..4 Unsupported;
     FileProperties [Filter] 3..3 Runs;
 
@@ -137,9 +137,9 @@ static FUNCTIONS: &[Function] = functions! {
     GenerateUserPatterns [ObjectScript] 3..3 Runs;
     GenerateDocPatterns [ObjectScript] 0..3 Runs;
 
-    AskForLogoff [Processing] 0..0 Unsupported;
-    KillExplorer [Processing] 0..0 Unsupported;
-    RestartExplorer [Processing] 0..0 Unsupported;
+    AskForLogoff [Processing] 0..0 Runs;
+    KillExplorer [Processing] 0..0 Runs;
+    RestartExplorer [Processing] 0..0 Runs;
     RegisterFonts [Processing] 1..1 Deferred;
     RemoveEmptyDirectories [Processing] 1..1 Deferred;
     StartService [Processing] 1..8 Deferred;

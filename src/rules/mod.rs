@@ -26,6 +26,7 @@ mod evaluate;
 mod facts;
 mod file_kind;
 mod function;
+mod ini;
 mod matcher;
 mod model;
 mod object;
@@ -50,8 +51,9 @@ pub use effects::{
 pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
 pub use file_kind::FileKind;
 pub use function::{Call, Support};
+pub use ini::{IniLine, ini_lines, is_wide_ini, set_ini_lines};
 pub use model::{RuleKind, RuleSet};
-pub use pattern::{ObjectKind, Pattern};
+pub use pattern::{ObjectKind, Pattern, Specificity};
 pub use properties::FileProperties;
 pub use report::{Construct, FileReport};
 pub use template::{

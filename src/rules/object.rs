@@ -39,6 +39,15 @@ impl Object {
         Self { leaf: Some(folded_name(name)), ..Self::key(key) }
     }
 
+    /// An entry of an INI file.
+    pub(super) fn ini(drive: char, path: &WinPath, section: &NtString, name: &NtString) -> Self {
+        let mut node = Self::folder(drive, path).node;
+        node.push(u16::from(b'|'));
+        let slash = |&unit: &u16| if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
+        node.extend(fold(section.units().iter().map(slash), u16::from(b'\\')));
+        Self { node, leaf: Some(folded_name(name)) }
+    }
+
     /// A registry key itself.
     pub(super) fn key(key: &NtString) -> Self {
         Self { node: fold(key.units().iter().copied(), u16::from(b'\\')), leaf: None }

@@ -661,12 +661,7 @@ impl Parser<'_> {
             self.error(element.text_offset, reason);
             return;
         }
-        if object == ObjectKind::Ini {
-            let note = "INI entries are not carried one by one; a rule that takes the file carries it.";
-            self.account(Support::Unsupported, element.text_offset, "pattern type=\"Ini\"", note);
-        } else {
-            self.account(Support::Runs, element.text_offset, "pattern", "");
-        }
+        self.account(Support::Runs, element.text_offset, "pattern", "");
         let place = self.source.place(element.text_offset);
         items.push(ObjectItem::Pattern { kind: object, text: element.text.clone(), place });
     }

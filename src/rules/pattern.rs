@@ -152,6 +152,11 @@ impl Pattern {
         (literal.join("\\"), all)
     }
 
+    /// True when it covers the name `leaf` in the folder, key or section `node`, both as patterns write them.
+    pub fn covers(&self, node: &str, leaf: &str) -> bool {
+        self.matches(&fold_text(node), Some(&fold_text(leaf)))
+    }
+
     /// The folder or key it names, up to the first wildcard: where a search for what it covers begins.
     pub fn literal_container(&self) -> String {
         self.literal_node().0
@@ -172,6 +177,13 @@ impl Pattern {
     pub fn covers_value(&self, key: &NtString, name: &NtString) -> bool {
         let object = Object::value(key, name);
         self.matches(&object.node, object.leaf.as_deref())
+    }
+
+    /// The file of an INI pattern: what stands before the `|`. None when it has wildcards, or is of another kind.
+    pub(super) fn ini_file(&self) -> Option<String> {
+        let node = split(&self.text).map(|(node, _)| clean(self.kind, &node)).ok()?;
+        let (file, _) = node.split_once('|').filter(|_| self.kind == ObjectKind::Ini)?;
+        (!file.contains('*')).then(|| file.trim_end().to_owned())
     }
 
     /// The leaf as it was written.

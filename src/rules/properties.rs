@@ -17,6 +17,16 @@ pub struct FileProperties {
     pub modified: FileTime,
     /// When it was last read.
     pub accessed: FileTime,
+    /// `FILE_ATTRIBUTE_*`.
+    pub attributes: u32,
+}
+
+impl FileProperties {
+    /// Hidden and system both.
+    pub(super) fn is_hidden_system(&self) -> bool {
+        const HIDDEN_SYSTEM: u32 = 0x2 | 0x4;
+        self.attributes & HIDDEN_SYSTEM == HIDDEN_SYSTEM
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

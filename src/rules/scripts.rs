@@ -49,6 +49,19 @@ const SYSTEM_FOLDERS: [&str; 7] = [
 /// And those that every volume has.
 const VOLUME_FOLDERS: [&str; 3] = ["$Recycle.Bin", "RECYCLER", "System Volume Information"];
 
+/// Where programs are listed with their folders.
+const UNINSTALL: [&str; 3] = [
+    r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall",
+    r"HKLM\SOFTWARE\Wow6432Node\Microsoft\Windows\CurrentVersion\Uninstall",
+    r"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall",
+];
+/// Where file types are registered.
+const CLASSES: &str = r"HKLM\SOFTWARE\Classes";
+/// Most programs, and most file types, that are looked at; Windows itself registers some hundred types.
+const MAX_KEYS: usize = 20_000;
+/// Deepest folder between a root folder and a program in it that is listed.
+const MAX_DEPTH: usize = 16;
+
 type Made = Vec<Result<Pattern, String>>;
 
 impl Evaluator<'_> {
@@ -102,17 +115,17 @@ impl Evaluator<'_> {
     /// `GenerateDocPatterns(scanProgramFiles, include, systemDriveOnly)`: where the document finder looks, or with
     /// `include` FALSE what it passes over.
     fn document_patterns(&self, call: &Call) -> Made {
-        let flag = |index: usize, default: bool| match call.text(index).to_ascii_lowercase().as_str() {
-            "true" | "yes" | "1" => true,
-            "false" | "no" | "0" => false,
-            _ => default,
-        };
-        let (scan_programs, include, system_drive_only) = (flag(0, false), flag(1, true), flag(2, false));
+        let (scan_programs, include) = (flag(call, 0, false), flag(call, 1, true));
+        let system_drive_only = flag(call, 2, false);
+        let applications = self.application_folders();
         let mut texts: Vec<String> = Vec::new();
         match (self.facts.context(), include) {
             (Context::System, include) => {
                 for drive in self.document_drives(system_drive_only) {
-                    self.root_patterns(&drive, include, &mut texts);
+                    self.root_patterns(&drive, include, &applications, &mut texts);
+                }
+                if include && scan_programs {
+                    texts.extend(self.program_documents());
                 }
                 if include {
                     texts.extend(
@@ -128,7 +141,7 @@ impl Evaluator<'_> {
                         // Application data is the business of rules that know the application.
                         let path = format!("{profile}\\{}", entry.name);
                         if entry.is_folder && !entry.is_hidden_system && !self.is_application_data(&path) {
-                            texts.push(format!("{}\\* [*]", escape(&path)));
+                            self.tree(&path, &applications, 0, &mut texts);
                         }
                     }
                 }
@@ -146,11 +159,86 @@ impl Evaluator<'_> {
                 }
             }
         }
-        let mut made: Made = texts.iter().map(|text| Pattern::parse(ObjectKind::File, text)).collect();
-        if scan_programs && self.facts.context() == Context::System {
-            made.push(Err("Scattered documents inside the program folders are not looked for.".to_owned()));
+        if !include {
+            texts.extend(applications.iter().map(|folder| format!("{}\\* [*]", escape(folder))));
         }
-        made
+        texts.iter().map(|text| Pattern::parse(ObjectKind::File, text)).collect()
+    }
+
+    /// A folder and all below it, but for folders that hold an application.
+    fn tree(&self, folder: &str, applications: &[String], depth: usize, texts: &mut Vec<String>) {
+        if applications.iter().any(|application| same_name(application, folder)) {
+            return;
+        }
+        if depth >= MAX_DEPTH || !applications.iter().any(|application| is_below(application, folder)) {
+            texts.push(format!("{}\\* [*]", escape(folder)));
+            return;
+        }
+        texts.push(format!("{} [*]", escape(folder)));
+        for entry in self.facts.folder(folder).unwrap_or_default() {
+            if entry.is_folder && self.spend(1) {
+                self.tree(&format!("{folder}\\{}", entry.name), applications, depth.saturating_add(1), texts);
+            }
+        }
+    }
+
+    /// Where applications say they are installed. A folder of documents is none, whatever an uninstall entry says, and
+    /// neither is one that holds it or lies in it.
+    fn application_folders(&self) -> Vec<String> {
+        let documents = self.known(&[&USER_FOLDERS[..], &COMMON_FOLDERS[..]].concat());
+        let profiles = self.known(&["USERPROFILE", "PROFILESFOLDER"]);
+        let mut folders: Vec<String> = Vec::new();
+        for list in UNINSTALL {
+            for name in self.facts.key(list).unwrap_or_default().subkeys.iter().take(MAX_KEYS) {
+                let Some(value) = self.facts.value(&format!("{list}\\{name}"), "InstallLocation") else {
+                    continue;
+                };
+                let Ok(folder) = self.expand(value.to_text().trim().trim_matches('"')) else { continue };
+                let folder = folder.replace('/', "\\").trim_end_matches('\\').to_owned();
+                let is_path = folder.as_bytes().get(1..3) == Some(b":\\") && !folder.contains('*');
+                let holds = |other: &String| same_name(other, &folder) || is_below(other, &folder);
+                let is_document = documents.iter().any(|known| holds(known) || is_below(&folder, known));
+                if is_path
+                    && !is_document
+                    && !profiles.iter().any(holds)
+                    && !folders.iter().any(|known| same_name(known, &folder))
+                {
+                    folders.push(folder);
+                }
+            }
+        }
+        folders
+    }
+
+    /// Documents beside programs: in the folder of each program, the files of the types that are registered to it.
+    fn program_documents(&self) -> Vec<String> {
+        let programs = self.known(&["PROGRAMFILES", "PROGRAMFILES(X86)"]);
+        let types = self.facts.key(CLASSES).unwrap_or_default().subkeys;
+        let mut texts: Vec<String> = Vec::new();
+        for extension in
+            types.iter().filter(|name| name.starts_with('.') && !name.contains('*')).take(MAX_KEYS)
+        {
+            let key = format!("{CLASSES}\\{extension}");
+            let default = self.facts.value(&key, "").map(|value| value.to_text());
+            let others = self.facts.key(&format!("{key}\\OpenWithProgids")).unwrap_or_default().values;
+            for class in default.into_iter().chain(others).filter(|class| !class.is_empty()) {
+                let command = self.facts.value(&format!("{CLASSES}\\{class}\\shell\\open\\command"), "");
+                let Some(command) = command.and_then(|value| self.expand(&value.to_text()).ok()) else {
+                    continue;
+                };
+                let command = command.trim_start_matches('"');
+                for base in &programs {
+                    let below = command.get(..base.len()).filter(|head| same_name(head, base));
+                    let rest = below.and_then(|_| command.get(base.len()..)?.strip_prefix('\\'));
+                    let Some((folder, _)) = rest.and_then(|rest| rest.split_once('\\')) else { continue };
+                    let text = format!("{}\\{}\\* [*{}]", escape(base), escape(folder), escape(extension));
+                    if !texts.contains(&text) {
+                        texts.push(text);
+                    }
+                }
+            }
+        }
+        texts
     }
 
     fn document_drives(&self, system_drive_only: bool) -> Vec<String> {
@@ -163,7 +251,7 @@ impl Evaluator<'_> {
     }
 
     /// The root of a drive: its files, and its folders except those of Windows and programs.
-    fn root_patterns(&self, drive: &str, include: bool, texts: &mut Vec<String>) {
+    fn root_patterns(&self, drive: &str, include: bool, applications: &[String], texts: &mut Vec<String>) {
         let system = self.known(&SYSTEM_FOLDERS);
         let is_system = |path: &str, name: &str| {
             system.iter().any(|known| same_name(known, path))
@@ -179,6 +267,10 @@ impl Evaluator<'_> {
                 continue;
             }
             let escaped = escape(&entry.name);
+            if include && entry.is_folder {
+                self.tree(&path, applications, 0, texts);
+                continue;
+            }
             texts.push(if entry.is_folder {
                 format!("{drive}\\{escaped}\\* [*]")
             } else {
@@ -210,4 +302,23 @@ impl Evaluator<'_> {
         }
         paths
     }
+}
+
+/// True for a call that makes patterns of where documents are.
+pub(super) fn finds_documents(call: &Call) -> bool {
+    call.name == "GenerateDocPatterns" && flag(call, 1, true)
+}
+
+fn flag(call: &Call, index: usize, default: bool) -> bool {
+    match call.text(index).to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => true,
+        "false" | "no" | "0" => false,
+        _ => default,
+    }
+}
+
+/// True when `path` lies below `folder`.
+fn is_below(path: &str, folder: &str) -> bool {
+    let head = path.get(..folder.len()).filter(|head| same_name(head, folder));
+    head.is_some() && path.get(folder.len()..).is_some_and(|rest| rest.starts_with('\\'))
 }

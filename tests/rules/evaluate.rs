@@ -3,7 +3,7 @@
 
 use coldstate::{
     nt::{NtString, WinPath},
-    rules::{CompiledRules, Context, ObjectKind, RuleSet, Support, WalkRoot},
+    rules::{CompiledRules, Context, FileProperties, MergePolicy, ObjectKind, RuleSet, Support, WalkRoot},
 };
 
 use super::facts::{Literals, compiled, component, parse, rule, rules};
@@ -342,7 +342,7 @@ fn the_destination_side_is_found_for_each_object() {
 fn what_cannot_be_done_is_reported_and_has_no_effect() {
     let text = rules(
         r#"<include filter="MigXmlHelper.SameRegContent('a','b')"><objectSet><pattern type="File">C:\D\* [*]</pattern></objectSet></include>
-        <include><objectSet><pattern type="Ini">C:\a.ini|S[k]</pattern></objectSet></include>
+        <include><objectSet><pattern type="Ini">C:\*.ini|S[k]</pattern></objectSet></include>
         <include filter="MigXmlHelper.AnswerNo()"><objectSet><pattern type="File">C:\D\* [*]</pattern></objectSet></include>"#,
     );
     let set = parse(&text);
@@ -350,7 +350,7 @@ fn what_cannot_be_done_is_reported_and_has_no_effect() {
     assert!(!takes(&compiled, r"C:\D\x"));
     assert_eq!(compiled.omissions().len(), 2, "{:?}", compiled.omissions());
     let report = &set.report()[0];
-    assert_eq!(report.unsupported.len(), 2);
+    assert_eq!(report.unsupported.len(), 1);
     assert!(report.unsupported.iter().all(|construct| construct.support == Support::Unsupported));
 }
 
@@ -444,4 +444,108 @@ fn a_config_says_which_errors_are_fatal_and_what_becomes_of_groups() {
         "<Configuration><fileError><fatal errorCode='x'>* [*]</fatal></fileError></Configuration>",
     );
     assert!(error.unwrap_err()[0].message.contains("Win32"));
+}
+
+#[test]
+fn entries_of_ini_files_are_decided_one_by_one() {
+    let compiled = compiled(
+        &(rule("include", "Ini", r"%WINDIR%\notes.ini|Notes[View*]")
+            + &rule("exclude", "Ini", r"%WINDIR%\notes.ini|Notes[ViewCache]")
+            + &rule("include", "Ini", r"C:\Windows\NOTES.INI|Other\Deep[x]")
+            + &rule(
+                "merge script='MigXmlHelper.DestinationPriority()'",
+                "Ini",
+                r"%WINDIR%\notes.ini|Notes[ViewMode]",
+            )
+            .replace("</merge script='MigXmlHelper.DestinationPriority()'>", "</merge>")),
+    );
+    let path = WinPath::parse(r"\windows\Notes.ini");
+    let takes = |section: &str, name: &str| {
+        compiled.decide_ini('C', &path, &NtString::from(section), &NtString::from(name)).is_take()
+    };
+    assert!(takes("notes", "VIEWMODE") && takes(r"other\deep", "X"));
+    assert!(!takes("Notes", "ViewCache") && !takes("Notes", "Other") && !takes("Else", "ViewMode"));
+    assert_eq!(compiled.ini_files().len(), 1, "{:?}", compiled.ini_files());
+    let effects = compiled.effects().ini('C', &path, &"Notes".into(), &"ViewMode".into());
+    assert_eq!(effects.merge_policy(ObjectKind::Ini), MergePolicy::Destination);
+    let other = compiled.effects().ini('C', &path, &"Notes".into(), &"ViewOther".into());
+    assert_eq!(other.merge_policy(ObjectKind::Ini), MergePolicy::Source);
+}
+
+#[test]
+fn content_compared_by_a_filter_decides_which_objects_a_rule_has() {
+    let facts = user()
+        .text(r"HKCU\A", "Mode", "Fast")
+        .text(r"HKCU\A\B", "Mode", "slow")
+        .text(r"HKCU\A", "x", "Other");
+    let takes = |compare: &str| {
+        let text = rules(&format!(
+            "<include><objectSet><pattern type='Registry'>HKCU\\A\\* [*]</pattern></objectSet></include>\
+             <exclude filter=\"MigXmlHelper.CompareStringContent('FAST','{compare}')\"><objectSet>\
+             <pattern type='Registry'>HKCU\\A\\* [*]</pattern></objectSet></exclude>"
+        ));
+        let compiled = parse(&text).compile_one(&facts);
+        [(r"HKCU\A", "Mode"), (r"HKCU\A\B", "Mode"), (r"HKCU\A", "x")].map(|(key, name)| {
+            compiled.decide_registry(&NtString::from(key), &NtString::from(name)).is_take()
+        })
+    };
+    assert_eq!(takes("Equal"), [false, true, true]);
+    assert_eq!(takes("Differs"), [true, false, false]);
+}
+
+#[test]
+fn the_document_finder_passes_over_programs_and_hidden_system_files() {
+    let script = "<include><objectSet><script>MigXmlHelper.GenerateDocPatterns (\"TRUE\",\"TRUE\",\"FALSE\")</script></objectSet></include>";
+    let uninstall = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall";
+    let facts = Literals::new(Context::System)
+        .file(r"C:\Tools\App\a.exe")
+        .file(r"C:\Tools\Notes\n.txt")
+        .file(r"C:\Tools\t.txt")
+        .file(r"C:\Game\g.exe")
+        .file(r"C:\Data\x.txt")
+        .text(&format!(r"{uninstall}\App"), "InstallLocation", r#""C:\Tools\App\""#)
+        .text(&format!(r"{uninstall}\Game"), "InstallLocation", r"C:\Game")
+        // An entry that would cost everybody's files is not believed.
+        .text(&format!(r"{uninstall}\Odd"), "InstallLocation", r"C:\Users")
+        .text(&format!(r"{uninstall}\Root"), "InstallLocation", r"C:\")
+        .text(r"HKLM\SOFTWARE\Classes\.drw", "", "Draw.File")
+        .text(
+            r"HKLM\SOFTWARE\Classes\Draw.File\shell\open\command",
+            "",
+            r#""%ProgramFiles%\Draw\draw.exe" "%1""#,
+        )
+        .text(r"HKLM\SOFTWARE\Classes\.txt", "", "txtfile")
+        .text(r"HKLM\SOFTWARE\Classes\txtfile\shell\open\command", "", r"%WINDIR%\notepad.exe %1");
+    let compiled = parse(&rules(script)).compile_one(&facts);
+    for (path, expected) in [
+        (r"C:\Data\x.txt", true),
+        (r"C:\Data\deep\er.txt", true),
+        (r"C:\Tools\t.txt", true),
+        (r"C:\Tools\Notes\n.txt", true),
+        (r"C:\Tools\App\a.exe", false),
+        (r"C:\Game\g.exe", false),
+        (r"C:\Users\Public\Documents\d.txt", true),
+        (r"C:\Program Files\Draw\samples\s.drw", true),
+        (r"C:\Program Files\Draw\draw.exe", false),
+        (r"C:\Program Files\Other\s.drw", false),
+        (r"C:\Program Files\Draw\readme.txt", false),
+    ] {
+        assert_eq!(takes(&compiled, path), expected, "{path}");
+    }
+    let with = |attributes| {
+        let properties = FileProperties { attributes, ..FileProperties::default() };
+        compiled.decide_file_with('C', &WinPath::parse(r"\Data\deep\desktop.ini"), &properties).is_take()
+    };
+    assert!(with(0x2) && with(0x4) && with(0x20) && !with(0x6) && !with(0x26));
+}
+
+#[test]
+fn what_only_an_explorer_needs_is_nothing_to_do() {
+    let set = parse(&rules(
+        "<processing when='post-apply'><script>MigXmlHelper.KillExplorer()</script>\
+         <script>MigXmlHelper.RestartExplorer()</script></processing>",
+    ));
+    let compiled = set.compile_one(&user());
+    assert!(compiled.deferred().is_empty() && compiled.omissions().is_empty());
+    assert!(set.report()[0].unsupported.is_empty());
 }

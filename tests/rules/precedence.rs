@@ -165,3 +165,69 @@ fn the_collision_examples_of_the_manual_hold() {
         assert_eq!(policy(&rules, r"\data\sub\a.txt"), below, "{rule_text}");
     }
 }
+
+/// A file with one component for each text of rules.
+fn components(rules: &[String]) -> CompiledRules {
+    let components: Vec<String> = rules
+        .iter()
+        .enumerate()
+        .map(|(number, rules)| {
+            format!(
+                "<component type='Documents' context='User'><displayName>{number}</displayName>\
+                 <role role='Data'><rules>{rules}</rules></role></component>"
+            )
+        })
+        .collect();
+    let text = format!("<migration urlid='t'>{}</migration>", components.concat());
+    parse(&text).compile_one(&Literals::new(Context::User))
+}
+
+#[test]
+fn the_table_of_files_in_different_components_holds() {
+    let files = [r"C:\Dir1\a.txt", r"C:\Dir1\a.doc", r"C:\Dir1\Dir2\a.txt", r"C:\Dir1\Dir2\a.doc"];
+    let include = |pattern: &str| rule("include", "File", pattern);
+    let exclude = |pattern: &str| rule("exclude", "File", pattern);
+    for (first, second, taken) in [
+        (
+            include(r"C:\Dir1\* [*]") + &exclude(r"C:\Dir1\Dir2\* [*.txt]"),
+            include(r"C:\Dir1\Dir2\* [*.txt]") + &exclude(r"C:\Dir1\* [*]"),
+            [true, true, true, true],
+        ),
+        // The manual's row says "except the .txt files" and contradicts the next one and its own rule, that components
+        // do not affect each other (README, deviation 1).
+        (include(r"C:\Dir1\Dir2\* [*]"), exclude(r"C:\Dir1\* [*.txt]"), [false, false, true, true]),
+        (exclude(r"C:\Dir1\Dir2\* [*]"), include(r"C:\Dir1\* [*.txt]"), [true, false, true, false]),
+    ] {
+        for order in [[first.clone(), second.clone()], [second.clone(), first.clone()]] {
+            let rules = components(&order);
+            assert_eq!(files.map(|file| takes(&rules, file)), taken, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_the_registry_in_different_components_holds() {
+    let (value, tree) = (r"HKLM\Software\K [V]", r"HKLM\Software\K\* [*]");
+    let rules = components(&[
+        rule("include", "Registry", value) + &rule("exclude", "Registry", tree),
+        rule("include", "Registry", tree) + &rule("exclude", "Registry", value),
+    ]);
+    let key = r"HKLM\Software\K";
+    assert!(takes_value(&rules, key, "V") && takes_value(&rules, key, "other"));
+    assert!(takes_value(&rules, r"HKLM\Software\K\sub", "V"));
+}
+
+#[test]
+fn the_more_specific_merge_rule_of_the_manual_wins() {
+    let merge = |script: &str, pattern: &str| {
+        format!(
+            "<merge script='MigXmlHelper.{script}()'><objectSet><pattern type='File'>{pattern}</pattern></objectSet></merge>"
+        )
+    };
+    let rules = compiled(
+        &(merge("SourcePriority", r"C:\* [*]") + &merge("DestinationPriority", r"C:\subfolder\* [*]")),
+    );
+    let policy = |path: &str| rules.effects().file('C', &WinPath::parse(path)).merge_policy(ObjectKind::File);
+    assert_eq!(policy(r"\subfolder\x"), MergePolicy::Destination);
+    assert_eq!(policy(r"\elsewhere\x"), MergePolicy::Source);
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    gather::{Content, FileItem, FileName, Hash, Item, Reparse, StreamItem, Times},
+    gather::{Content, FileItem, FileName, Hash, Item, Reparse, StreamItem},
     inject::{
         Source, SourceError,
         target::{Metadata, Target},
@@ -98,17 +98,9 @@ impl<'a> Made<'a> {
             directory,
             attributes: metadata.attributes.unwrap_or(0),
             times,
-            name_times: Times::default(),
-            reference: 0,
             security: metadata.security,
             streams: content.map(stream).into_iter().collect(),
-            reparse: None,
-            extended_attributes: None,
-            object_id: None,
-            efs: None,
-            restore: None,
-            stays: false,
-            added: false,
+            ..FileItem::default()
         });
     }
 }

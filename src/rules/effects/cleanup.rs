@@ -55,8 +55,12 @@ impl<'a> Cleanup<'a> {
             Some(portable) => Pattern::parse(rule.object, &expand(portable, new)?)?,
             None => Pattern::parse(rule.object, &rule.pattern)?,
         };
-        let filter = rule.filter().filter(|filter| filter.name == "FileProperties");
-        let test = filter.map(|filter| PropertyTest::read(&filter)).transpose()?;
+        let test = match rule.filter() {
+            None => None,
+            Some(filter) if filter.name == "FileProperties" => Some(PropertyTest::read(&filter)?),
+            // Deleting more than the rule says would be the worst of answers.
+            Some(filter) => return Err(format!("Its filter `{}` cannot be asked here.", filter.name)),
+        };
         let matcher = match rule.object {
             ObjectKind::File => &mut self.files,
             ObjectKind::Registry => &mut self.registry,
@@ -133,6 +137,7 @@ mod tests {
             moved,
             unknown,
             rule("destinationCleanup", "File", r"D:\Logs [*.log]", large),
+            rule("destinationCleanup", "File", r"D:\Other\* [*]", ("CompareStringContent", &["x", "Equal"])),
             rule("destinationCleanup", "Registry", r"HKCU\Software\App [Path]", ("", &[])),
         ]);
         let cleanup = rules.cleanup(&|name| (name == "CSIDL_APPDATA").then(|| r"C:\New [1]".to_owned()));
@@ -147,7 +152,8 @@ mod tests {
         let key = NtString::from(r"HKCU\software\app");
         assert!(cleanup.value(&key, &"PATH".into()).is_some() && cleanup.value(&key, &"x".into()).is_none());
         assert!(cleanup.key(&key).is_none());
-        assert_eq!(cleanup.undone().len(), 1);
+        assert!(!file('D', r"\other\x", 1));
+        assert_eq!(cleanup.undone().len(), 2);
         assert!(cleanup.undone()[0].1.contains("%NOBODY%"));
         let roots: Vec<_> = cleanup.roots().iter().map(|root| (root.node.as_str(), root.recursive)).collect();
         assert_eq!(roots, [(r"C:\New [1]\App", true), (r"D:\Logs", false), (r"HKCU\Software\App", false)]);

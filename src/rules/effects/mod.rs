@@ -119,6 +119,11 @@ impl EffectRules {
         self.find(&self.registry, &Object::key(key))
     }
 
+    /// What is said about an entry of an INI file.
+    pub fn ini(&self, drive: char, path: &WinPath, section: &NtString, name: &NtString) -> Effects<'_> {
+        self.find(&self.ini, &Object::ini(drive, path, section, name))
+    }
+
     fn find(&self, matcher: &Matcher, object: &Object) -> Effects<'_> {
         let mut found = Vec::new();
         matcher.find(&object.node, object.leaf.as_deref(), &mut found);
