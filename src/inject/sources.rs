@@ -39,7 +39,8 @@ impl Source for StoredPersonality<'_> {
     }
 }
 
-/// A source whose files all lie below a folder that they did not have: how several PCs' files are laid side by side.
+/// A source whose files all lie below a folder that they did not have: how several PCs' files are laid side by side. Nothing
+/// is put back there, so what rules keep from being put back is among them.
 pub struct Below<S> {
     source: S,
     folder: WinPath,
@@ -59,6 +60,7 @@ impl<S: Source> Source for Below<S> {
                 for FileName { path, .. } in &mut file.names {
                     *path = self.folder.join_path(path);
                 }
+                file.restore = None;
             }
             each(item);
         })

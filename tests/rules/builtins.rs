@@ -230,10 +230,11 @@ fn other_rules_do_not_bring_back_what_must_not_travel() {
             by_component_only.push(object);
         }
     }
-    // Files of Store apps at large are no use, but no danger either.
+    // Files of Store apps at large are no use, but no danger either; what runs once is a place one component needs.
     assert_eq!(
         by_component_only,
         [
+            r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce [x]",
             r"%CSIDL_LOCAL_APPDATA%\Packages\Some.App_1\LocalState\x",
             r"%CSIDL_LOCAL_APPDATA%\Packages\Some.App_1\Settings\settings.dat",
         ]
@@ -453,6 +454,11 @@ fn master_keys_are_carried_and_their_migration_is_queued() {
     let rules = only(&["Certificates and keys"]).compile_one(&Layout::Ten.facts(Context::User));
     let keys = r"C:\Users\bob\AppData\Roaming\Microsoft\Protect\S-1-5-21-1-2-3-1001\Preferred";
     assert!(decide(&rules, keys).is_take());
+    // What is made up must be taken too, or it is not carried.
+    for object in rules.added_objects() {
+        let made_up = format!("{} [{}]", object.node, object.leaf.as_deref().unwrap());
+        assert!(decide(&rules, &made_up).is_take(), "{made_up}");
+    }
     let added: Vec<(&str, Option<&str>)> =
         rules.added_objects().iter().map(|object| (object.node.as_str(), object.leaf.as_deref())).collect();
     let users = r"HKCU\Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers\S-1-5-21-1-2-3-1001";
