@@ -328,7 +328,8 @@ impl Told {
                 None => {
                     // The makers put all that cannot be written into one folder. Scheduled tasks wait for somebody to
                     // register them.
-                    let waits = note.outcome == Outcome::LeftOut && note.item.starts_with(r"\Windows\System32\Tasks");
+                    let waits =
+                        note.outcome == Outcome::LeftOut && note.item.starts_with(r"\Windows\System32\Tasks");
                     assert!(waits || note.item.contains(r"\Oddities\"), "something is lost: {note:?}");
                     told.absent.insert(path);
                 }

@@ -330,7 +330,7 @@ impl Brought {
             Item::Rule(rule) => rules.push(rule),
             Item::Key(key) => keys.push(key),
             Item::Deferred(one) => deferred.push(one),
-            Item::File(_) | Item::Note(_) => {}
+            Item::File(_) | Item::Ini(_) | Item::Note(_) => {}
         };
         source.items(&mut keep).map_err(InjectError::Source)?;
         let rules = EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))?;
