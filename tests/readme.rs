@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{image, package_root};
+use crate::{
+    roundtrip::Mount,
+    support::{image, package_root},
+};
 
 /// Splits a line as the shells of Windows do: at spaces outside of double quotes.
 fn words(line: &str) -> Vec<String> {
@@ -33,14 +36,20 @@ fn place(word: &str, image: &Path, scratch: &Path) -> String {
 
 #[test]
 fn every_command_of_the_readme_works() {
-    let Some(image) = image("sample") else { return };
+    let (Some(old), Some(new)) = (image("sample"), image("win11")) else { return };
     let scratch = tempfile::tempdir().unwrap();
-    fs_err::create_dir(scratch.path().join("new-windows")).unwrap();
+    let applied = scratch.path().join("applied.img");
+    fs_err::copy(new, &applied).unwrap();
+    let drive_w = scratch.path().join("new-windows");
+    let Some(_mounted) = Mount::new(&applied, &drive_w, "streams_interface=windows") else {
+        println!("skipped: no volume can be mounted");
+        return;
+    };
     let readme = fs_err::read_to_string(package_root().join("README.md")).unwrap();
     let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("    coldstate ")).collect();
     assert!(commands.len() >= 15, "the commands of README.md were not found");
     for command in commands {
-        let args = words(command).iter().map(|word| place(word, &image, scratch.path())).collect::<Vec<_>>();
+        let args = words(command).iter().map(|word| place(word, &old, scratch.path())).collect::<Vec<_>>();
         let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(&args).output().unwrap();
         let code = output.status.code();
         // 3: the sample has a file that is only in the cloud, and a folder cannot hold all that NTFS can.

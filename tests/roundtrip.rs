@@ -34,7 +34,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    fn new(image: &Path, root: &Path, options: &str) -> Option<Self> {
+    pub(crate) fn new(image: &Path, root: &Path, options: &str) -> Option<Self> {
         fs_err::create_dir_all(root).unwrap();
         let device = |path: &Path| fs_err::metadata(path).map(|metadata| metadata.dev()).ok();
         let before = device(root);

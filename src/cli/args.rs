@@ -214,7 +214,7 @@ pub(super) enum Rules {
     /// Say what is wrong with rule files and templates, and of each what runs, what is done later, what is not done
     Check(RulesCheck),
     /// Say which rule decides about a path or a registry key or value of an old Windows, and all others that speak of it
-    Explain(RulesExplain),
+    Explain(Box<RulesExplain>),
     /// Print the XML schema of templates
     Schema,
 }

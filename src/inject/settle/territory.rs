@@ -334,9 +334,11 @@ mod tests {
         windows
     }
 
+    type Verdict = Result<(), Trespass>;
+
     /// Path, what anna's personality is told, what the machine's is told.
     #[rustfmt::skip]
-    const CASES: [(&str, Result<(), Trespass>, Result<(), Trespass>); 48] = {
+    const CASES: [(&str, Verdict, Verdict); 48] = {
         use Trespass as T;
         [
             (r"\Users\anna\Documents\a.doc", Ok(()), Err(T::Others)),

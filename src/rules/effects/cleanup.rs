@@ -121,7 +121,7 @@ impl<'a> Cleanup<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::rules::effects::tests::{effects, rule};

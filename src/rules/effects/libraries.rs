@@ -148,7 +148,7 @@ fn read(text: &str) -> Result<Library, String> {
                 };
                 match name.as_str() {
                     "url" if open.iter().any(|(name, _)| name == "simpleLocation") => {
-                        url = Some(begin..before)
+                        url = Some(begin..before);
                     }
                     "serialized" | "isDefaultSaveLocation" | "isDefaultNonOwnerSaveLocation" => {
                         own.push(begin..after);

@@ -244,7 +244,7 @@ pub(super) fn expand(text: &str, new: &Variables<'_>) -> Result<String, String> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::rules::effects::tests::{effects, rule};
