@@ -9,7 +9,7 @@ use super::{
     names,
 };
 use crate::{
-    gather::{FileItem, Restore},
+    gather::{FileItem, Hash, Restore},
     inject::{
         Feature, Found, InjectError, Placed, Placement, Target,
         placement::Destination,
@@ -45,6 +45,8 @@ pub(super) struct Planner<'a> {
     pub(super) listings: HashMap<WinPath, HashMap<NtString, Found>>,
     /// Upper-case paths that something of the plan has.
     pub(super) taken: HashSet<WinPath>,
+    /// Files by their record on the old volume: which personality brought each, and its contents.
+    brought: HashMap<u64, (usize, Hash)>,
     /// What rules want out of the way, by upper-case path, as long as nothing of the personality is the same.
     pub(super) removals: BTreeMap<WinPath, WinPath>,
     /// Shell links that are only written if their target is there in the end.
@@ -80,6 +82,7 @@ impl<'a> Planner<'a> {
             refused: HashSet::new(),
             listings: HashMap::new(),
             taken: HashSet::new(),
+            brought: HashMap::new(),
             removals: BTreeMap::new(),
             conditional: Vec::new(),
             rewritten: 0,
@@ -318,6 +321,10 @@ impl<'a> Planner<'a> {
         let mut new_names = Vec::new();
         for (at, wanted) in wanted {
             let Some(name) = item.names.get(at) else { continue };
+            if self.is_brought(source, item, &wanted) {
+                self.plan.present = self.plan.present.saturating_add(1);
+                continue;
+            }
             match self.new_name(&mut going, &name.path, &wanted)? {
                 Decision::Write(path, there) => {
                     let key = path.to_upper();
@@ -340,11 +347,21 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         new_names.sort_by_key(|name| name.short.is_none());
+        if let Some(hash) = main_hash(item) {
+            self.brought.entry(item.reference).or_insert((source, hash));
+        }
         let contents = going.contents;
         self.require(item, new_names.len(), contents.as_deref());
         let leave = Leave::of(effects);
         self.plan.files.push(FileStep { source, item: number, names: new_names, leave, contents });
         Ok(())
+    }
+
+    /// True when another personality brings the same file to the same place: a mailbox outside of the profiles, say, that
+    /// two users' settings name.
+    fn is_brought(&self, source: usize, item: &FileItem, wanted: &WinPath) -> bool {
+        let is_same = |(other, hash): &(usize, Hash)| *other != source && main_hash(item) == Some(*hash);
+        self.brought.get(&item.reference).is_some_and(is_same) && self.taken.contains(&wanted.to_upper())
     }
 
     /// The bytes of a link whose target is elsewhere in the new Windows.
@@ -523,4 +540,10 @@ fn is_compatibility_junction(item: &FileItem) -> bool {
     const HIDDEN_AND_SYSTEM: u32 = 0x6;
     item.attributes & HIDDEN_AND_SYSTEM == HIDDEN_AND_SYSTEM
         && item.reparse.as_ref().is_some_and(|reparse| reparse.tag == MOUNT_POINT)
+}
+
+/// The hash of a file's own data; none for a folder, a link, and what is not a file of an old volume.
+fn main_hash(item: &FileItem) -> Option<Hash> {
+    let main = item.streams.iter().find(|stream| stream.name.is_empty())?;
+    main.content.as_ref().filter(|_| item.reference != 0).map(|content| content.hash)
 }
