@@ -238,8 +238,8 @@ pub(super) struct RulesExplain {
     pub(super) choose: Choose,
     #[command(flatten)]
     pub(super) place: Place,
-    /// C:\Users\bob\x.txt as the old Windows called it, or \Users\bob\x.txt; a key HKCU\Software\X, a value of it
-    /// "HKCU\Software\X [Name]"
+    /// `C:\Users\bob\x.txt` as the old Windows called it, or `\Users\bob\x.txt`; a key `HKCU\Software\X`, a value of it
+    /// `HKCU\Software\X [Name]` (in quotation marks for the shell)
     #[arg(value_name = "PATH|KEY")]
     pub(super) object: String,
 }

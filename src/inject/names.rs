@@ -42,7 +42,7 @@ pub enum NameProblem {
     /// Longer than NTFS or Windows can hold.
     #[error("its name or path is longer than Windows can hold")]
     Length,
-    /// More than [`MAX_DEPTH`] names.
+    /// More than 512 names.
     #[error("it lies in more than {MAX_DEPTH} folders, one in the other")]
     Depth,
     /// Not of the form `NAME.EXT` with at most 8 and 3 characters.

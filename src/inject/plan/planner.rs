@@ -413,7 +413,7 @@ impl<'a> Planner<'a> {
             &mut bytes,
         )
         .map_err(|error| error.to_string())?;
-        match bytes.len() as u64 == content.size && crate::gather::Hash::of(&bytes) == content.hash {
+        match bytes.len() as u64 == content.size && Hash::of(&bytes) == content.hash {
             true => Ok(bytes),
             false => Err("its contents in the datastore are damaged".to_owned()),
         }

@@ -54,19 +54,19 @@ enum Grant {
 /// Why something is not written where it would go.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Trespass {
-    /// [`Land::Others`].
+    /// Another user's profile.
     #[error("it would lie in a profile that is not this user's")]
     Others,
-    /// [`Land::Shared`].
+    /// What all users share.
     #[error("it would lie in a folder that all users share, and this is one user's personality")]
     Shared,
-    /// [`Land::Windows`].
+    /// The Windows folder.
     #[error("it would lie in the folder of Windows")]
     Windows,
-    /// [`Land::Programs`].
+    /// A folder of programs.
     #[error("it would lie in a folder of programs")]
     Programs,
-    /// [`Land::System`].
+    /// Boot files and the volume's own.
     #[error("it would lie where Windows starts from, or where a volume keeps its own files")]
     System,
     /// A program where only data may go.
