@@ -23,7 +23,7 @@ use crate::{
 const GIVEN: &str = "S-1-5-21-2944192435-2923062877-1135145245-1500";
 const SERVICE: &str = r"ControlSet001\Services\ColdstateFirstStart";
 
-/// The sample, and a fresh Windows 11 that takes it.
+/// An old Windows, and a fresh Windows 11 that takes its users.
 struct Job {
     extracted: Extracted,
     image: PathBuf,
@@ -31,8 +31,8 @@ struct Job {
 }
 
 impl Job {
-    fn new() -> Option<Self> {
-        let extracted = Extracted::new("sample")?;
+    fn new(old: &str) -> Option<Self> {
+        let extracted = Extracted::new(old)?;
         let image = extracted.dir.path().join("new.img");
         fs_err::copy(support::image("win11")?, &image).unwrap();
         let tool = extracted.dir.path().join("coldstate.exe");
@@ -84,7 +84,7 @@ fn settler<'a>(report: &'a Value, old: &str) -> &'a Value {
 
 #[test]
 fn users_are_settled_in_a_new_windows_and_it_can_be_undone() {
-    let Some(job) = Job::new() else { return };
+    let Some(job) = Job::new("sample") else { return };
     let before = job.tree();
 
     let rehearsed = job.inject(1, &["--dry-run"]);
@@ -115,6 +115,29 @@ fn users_are_settled_in_a_new_windows_and_it_can_be_undone() {
     job.undo(3);
     job.undo(2);
     assert_same(&job.tree(), &before);
+}
+
+/// Folders with the translated names of a German XP, and values that name them.
+#[test]
+fn a_user_of_xp_lands_in_the_modern_layout() {
+    let Some(job) = Job::new("winxp") else { return };
+    job.extracted.inject(&job.image, 1, &["--user", "jsmith"]);
+    let tree = job.tree();
+    for path in ["Desktop/Notes.txt", "Documents/2005", "Favorites", "AppData/Roaming/Microsoft"] {
+        assert!(tree.contains_key(&Path::new("Users/jsmith").join(path)), "{path} is not there");
+    }
+    let old_names = ["Eigene Dateien", "Anwendungsdaten", "Lokale Einstellungen", "Favoriten"];
+    for path in tree.keys().filter(|path| path.starts_with("Users")) {
+        assert!(!old_names.iter().any(|name| path.iter().any(|part| part == *name)), "{}", path.display());
+    }
+    assert!(!tree.keys().any(|path| path.starts_with("Dokumente und Einstellungen")));
+
+    let hive = job.hive("Users/jsmith/NTUSER.DAT");
+    let wallpaper = hive.key(r"Control Panel\Desktop").unwrap().text("Wallpaper").unwrap().to_string();
+    assert_eq!(wallpaper, r"C:\Users\jsmith\Pictures\holiday.jpg");
+    let documents =
+        hive.key(r"Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders").unwrap();
+    assert_eq!(documents.text("Personal").unwrap().to_string(), r"%USERPROFILE%\Documents");
 }
 
 fn profiles_are_whole(job: &Job, tree: &BTreeMap<PathBuf, Seen>) {
@@ -216,7 +239,7 @@ fn the_service_is_as_create_service_makes_it(job: &Job) {
 
 #[test]
 fn a_rule_about_nobody_is_an_error_and_nothing_is_written() {
-    let Some(job) = Job::new() else { return };
+    let Some(job) = Job::new("sample") else { return };
     let before = job.tree();
     let mount = job.extracted.mount(&job.image);
     let store = job.extracted.dir.path().join("store");

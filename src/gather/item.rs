@@ -215,7 +215,7 @@ pub struct FileItem {
     /// It goes where it was even when a rule moves it, because another component takes it and does not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stays: bool,
-    /// It was not on the old volume: `<addObjects>` of a rule makes it up. Its times are those of the run, and it has no
+    /// It was not on the old volume: `<addObjects>` of a rule makes it up. It has no times, which read as zero, and no
     /// security of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub added: bool,

@@ -107,7 +107,7 @@ fn registry_object(
     if !decision.is_take() {
         return Ok(NOT_TAKEN);
     }
-    sink.item(&Item::Key(KeyItem { key, last_written: FileTime::now(), values, added: true }))?;
+    sink.item(&Item::Key(KeyItem { key, last_written: FileTime::default(), values, added: true }))?;
     Ok(None)
 }
 
@@ -180,8 +180,8 @@ fn file_object(
         let content: Content = sink.put(&mut object.bytes.as_slice())?;
         streams.push(StreamItem { size: content.size, content: Some(content), ..StreamItem::default() });
     }
-    let now = FileTime::now();
-    let times = Times { created: now, modified: now, changed: now, accessed: now };
+    let unknown = FileTime::default();
+    let times = Times { created: unknown, modified: unknown, changed: unknown, accessed: unknown };
     sink.item(&Item::File(FileItem {
         names: vec![FileName { path, short: None }],
         directory,

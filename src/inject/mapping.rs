@@ -116,6 +116,17 @@ impl Mapping {
                 });
             }
         }
+        if let Some((old_text, new_text)) = local_settings(old, new)
+            && let (Some(old_path), Some(new_path)) = (old.locate(old_text), new.locate(new_text))
+            && !pairs.iter().any(|pair| pair.old.eq_ignore_case(&old_path))
+        {
+            pairs.push(Pair {
+                old: old_path,
+                new: new_path,
+                old_text: folded(old_text),
+                new_text: tidy(new_text).encode_utf16().collect(),
+            });
+        }
         let drive = |letter: char| format!("{letter}:");
         pairs.push(Pair {
             old: old.root.clone(),
@@ -215,6 +226,17 @@ impl Mapping {
         let separator = |unit: &u16| if is_slashed && *unit == u16::from(b'\\') { slash } else { *unit };
         Some((pair.old_text.len(), pair.new_text.iter().map(separator).collect()))
     }
+}
+
+/// XP's `Local Settings`, which holds the local application data and has no variable of its own, and what takes its place.
+/// Since Vista the folder above the local data holds the roaming data too.
+fn local_settings<'t>(old: &'t Layout, new: &'t Layout) -> Option<(&'t str, &'t str)> {
+    let above = |name: &str| old.variables.get(name)?.rsplit_once('\\').map(|(above, _)| above);
+    let (local, roaming) = (above("CSIDL_LOCAL_APPDATA")?, above("CSIDL_APPDATA")?);
+    let profile = old.variables.get("USERPROFILE")?;
+    let is_its_own = folded(local) != folded(roaming) && folded(local) != folded(profile);
+    let is_in_profile = folded(local).starts_with(&folded(profile));
+    (is_its_own && is_in_profile).then_some((local, new.variables.get("CSIDL_LOCAL_APPDATA")?))
 }
 
 /// What the new Windows has for a variable of the old one.
@@ -329,6 +351,10 @@ mod tests {
             (
                 r"\Dokumente und Einstellungen\anna\Lokale Einstellungen\Anwendungsdaten\M",
                 r"\Users\annam\AppData\Local\M",
+            ),
+            (
+                r"\Dokumente und Einstellungen\anna\Lokale Einstellungen\Rest\x",
+                r"\Users\annam\AppData\Local\Rest\x",
             ),
             (r"\Dokumente und Einstellungen\annabel\x", r"\Dokumente und Einstellungen\annabel\x"),
             (r"\Programme\App\app.ini", r"\Program Files (x86)\App\app.ini"),
