@@ -30,7 +30,7 @@ impl Facts for Everything {
         true
     }
     fn drives(&self, kind: DriveKind) -> Vec<String> {
-        self.0.drives(kind)
+        if kind == DriveKind::Fixed { vec!["C:".to_owned()] } else { self.0.drives(kind) }
     }
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {
         self.0.folder(path)
@@ -74,7 +74,8 @@ fn the_rules_of_usmt_over_a_full_pc() {
     let files: Vec<WinPath> = (0..FILES)
         .map(|n| {
             WinPath::parse(&format!(
-                r"\Users\bob\Folder {}\Sub {}\Report {n}.{}",
+                r"\Users\bob\{}\Folder {}\Sub {}\Report {n}.{}",
+                ["CSIDL_PERSONAL", "CSIDL_DESKTOP", "Other"][n as usize % 3],
                 n % 97,
                 n % 13,
                 ["doc", "txt", "jpg", "xlsx"][n as usize % 4]
@@ -83,7 +84,8 @@ fn the_rules_of_usmt_over_a_full_pc() {
         .collect();
     let keys: Vec<NtString> = (0..KEYS)
         .map(|n| {
-            NtString::from(format!(r"HKCU\Software\Microsoft\Office\14.0\Part {}\Key {n}", n % 31).as_str())
+            let part = ["Word", "Excel", "Common", "Other"][n as usize % 4];
+            NtString::from(format!(r"HKCU\Software\Microsoft\Office\14.0\{part}\Key {n}").as_str())
         })
         .collect();
     let value = NtString::from("Value");
