@@ -17,6 +17,7 @@ use super::{
     store::{self, describe},
 };
 use crate::{
+    gather::Collisions,
     inject::{
         self, AccountRules, Done, InjectError, Job, Journal, Loss, OldPersonality, Options, Placed, Plan,
         Rehearsal, Settled, Settler, StoredPersonality, Target, Wishes,
@@ -95,7 +96,8 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         (Some(settled), Some(placements)) => settled.placed(&olds, placements),
         _ => stored.iter().map(|one| Placed::as_it_is(one)).collect(),
     };
-    let options = Options { merge: merge(args.merge, settled.is_some()) };
+    let carried = agreed(&olds).files.map(of_template);
+    let options = Options { merge: merge(args.merge.or(carried), settled.is_some()) };
     let mut plan = inject::plan(&sources, &*target, &options, &record).map_err(failed)?;
     plan.add_hives(hives, &*target).map_err(failed)?;
     let windows = settled.as_ref().map(|settled| Settlement::new(settled, hive_paths));
@@ -158,7 +160,8 @@ fn settle<'t>(
         Some(Merge::Keep) => Collision::Destination,
         Some(Merge::Newest) => Collision::Newest,
         // A registry value has no second name.
-        None | Some(Merge::Replace | Merge::Rename) => Collision::Source,
+        Some(Merge::Replace | Merge::Rename) => Collision::Source,
+        None => agreed(olds).settings.unwrap_or(Collision::Source),
     };
     let wishes = Wishes { accounts, collision, tool: tool.map(read).transpose()? };
     inject::settle(target, folder, olds, wishes, record).map(Some).map_err(|error| inject_error(&error))
@@ -239,6 +242,22 @@ pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let time = crate::nt::FileTime::now().0;
     let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
+}
+
+/// What the template of the extraction said of collisions; nothing where personalities of several templates disagree.
+fn agreed(olds: &[OldPersonality<'_>]) -> Collisions {
+    let mut all = olds.iter().map(|old| old.header.collisions);
+    let first = all.next().unwrap_or_default();
+    if all.all(|other| other == first) { first } else { Collisions::default() }
+}
+
+fn of_template(collision: Collision) -> Merge {
+    match collision {
+        Collision::Source => Merge::Replace,
+        Collision::Destination => Merge::Keep,
+        Collision::Rename => Merge::Rename,
+        Collision::Newest => Merge::Newest,
+    }
 }
 
 fn merge(merge: Option<Merge>, is_windows: bool) -> inject::Merge {

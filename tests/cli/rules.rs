@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Ran, refused, run, sample};
+use super::{COMPUTER, Ran, refused, run, sample};
 use crate::support::{self, image, package_root};
 
 /// A file of this text in a folder.
@@ -652,4 +652,23 @@ fn each_sample_template_takes_what_it_says() {
     let values = values(&anna[0]);
     assert!(values.contains(r"HKCU\Control Panel\Desktop [Wallpaper]"), "{values:?}");
     assert!(!values.iter().any(|value| value.contains("UserChoice")), "{values:?}");
+}
+
+#[test]
+fn a_template_says_what_becomes_of_files_that_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, target) = (folder.path().join("store"), folder.path().join("target"));
+    fs_err::create_dir(&target).unwrap();
+    let inject = || {
+        run!("inject", "--datastore", store, "--computer", COMPUTER, "--user", "jsmith", "--target", target)
+    };
+    run!("extract", "--source", sample(), "--user", "jsmith", "--datastore", store).ends(0);
+    inject().ends(3);
+    // Nothing says what to do with files that are there, and then a template does.
+    inject().ends(11);
+    let template = folder.path().join("t.xml");
+    let text = "<template name='T'><users><include>*\\jsmith</include></users><collisions files='destination'/></template>";
+    fs_err::write(&template, text).unwrap();
+    run!("extract", "--source", sample(), "--config", template, "--datastore", store).ends(0);
+    inject().ends(3);
 }
