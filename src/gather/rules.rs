@@ -180,8 +180,7 @@ fn file_object(
         let content: Content = sink.put(&mut object.bytes.as_slice())?;
         streams.push(StreamItem { size: content.size, content: Some(content), ..StreamItem::default() });
     }
-    let unknown = FileTime::default();
-    let times = Times { created: unknown, modified: unknown, changed: unknown, accessed: unknown };
+    let times = Times::default();
     sink.item(&Item::File(FileItem {
         names: vec![FileName { path, short: None }],
         directory,

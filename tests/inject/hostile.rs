@@ -492,3 +492,25 @@ fn more_than_fifty_personalities_write_nothing_outside_of_the_profile() {
         attack(&root, dir.path(), name, hostile);
     }
 }
+
+#[test]
+fn a_cleanup_whose_filter_is_not_asked_leaves_everything_and_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path());
+    fs_err::write(under(dir.path(), r"\Users\anna\Desktop\old.txt"), b"old").unwrap();
+    let pattern = r"C:\Users\anna\Desktop\* [*]";
+    let replaced = |call: &[&str]| {
+        let hostile = Hostile::default().rule(rule(RuleKind::DestinationCleanup, pattern, call));
+        let target = inject::open(dir.path()).unwrap();
+        let windows = new_windows::read(&*target);
+        let anna = anna(&windows);
+        let placement = place(&windows, Some(&anna), hostile.variables, hostile.rules);
+        let placed = [Placed { source: &hostile.personality, placement }];
+        let record = Record::default();
+        let options = Options { merge: Merge::Keep };
+        let plan = inject::plan(&placed, &*target, &options, &record).unwrap();
+        (plan.replaced_count(), record.notes().iter().any(|note| note.reason.contains("FileProperties")))
+    };
+    assert_eq!(replaced(&[]), (1, false));
+    assert_eq!(replaced(&["FileProperties", "filesize", "gt", "5GB"]), (0, true));
+}

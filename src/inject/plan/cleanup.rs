@@ -34,6 +34,13 @@ impl Planner<'_> {
             for rule in settlement.rules.cleanup_rules().filter(|rule| rule.object == ObjectKind::File) {
                 let item =
                     || format!("destinationCleanup {} ({}, {})", rule.pattern, rule.component, rule.place);
+                if let Some(call) = &rule.call {
+                    // Without its filter the rule would reach files it does not mean.
+                    let reason =
+                        format!("its filter `{}` is not asked at injection: all files stay", call.name);
+                    self.record.note(Outcome::Partial, item(), reason);
+                    continue;
+                }
                 let text = rule.portable_pattern.as_deref().unwrap_or(&rule.pattern);
                 let (pattern, folder) = match start(text, settlement) {
                     Ok(start) => start,

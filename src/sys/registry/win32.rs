@@ -1,8 +1,8 @@
 //! `RegLoadAppKeyW`: the kernel's own parser reads a hive file, without privileges and without a place in the registry
 //! that others see.
 //!
-//! Wine 8 answers "success" and gives a handle that is none; that is why the root is asked for its counts, and a root that
-//! cannot be asked is no answer.
+//! Not yet verified on Windows. The root is asked for its counts, because a system that only pretends to have the call
+//! (some versions of Wine, unverified) could answer "success": a root that cannot be asked is no answer.
 
 use std::{io, os::windows::ffi::OsStrExt as _, path::Path, ptr};
 
