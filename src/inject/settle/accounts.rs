@@ -244,6 +244,8 @@ enum Wanted<'a> {
     Same,
     /// By SID.
     Sid(&'a Sid),
+    /// By SID, and a rule names him: domain and name.
+    Named(&'a Sid, String, String),
     /// By name in the new computer's own accounts.
     Local(String),
     /// By name in a domain.
@@ -301,6 +303,7 @@ impl<'a> Accounts<'a> {
         let mut account = match wanted {
             Wanted::Same => return self.same(&old),
             Wanted::Sid(sid) => self.by_sid(sid, &old),
+            Wanted::Named(sid, domain, name) => self.named(sid, &domain, &name, &old),
             Wanted::Local(name) => self.local(&name),
             Wanted::Domain(domain, name) => self.of_domain(&domain, &name, &old),
         }?;
@@ -332,7 +335,7 @@ impl<'a> Accounts<'a> {
             _ => None,
         });
         let wanted = match (sid, domain) {
-            (Some(sid), _) => Wanted::Sid(sid),
+            (Some(sid), Some(domain)) => Wanted::Named(sid, domain.into(), name.into()),
             (None, Some(domain)) if domain != "." && !same(domain, &self.new.computer_name) => {
                 Wanted::Domain(domain.into(), name.into())
             }
@@ -431,6 +434,15 @@ impl<'a> Accounts<'a> {
                 false => "The SID was given.".into(),
             },
         })
+    }
+
+    /// As [`Self::by_sid`], under the name a rule gives where the new Windows does not know another.
+    fn named(&self, sid: &Sid, domain: &str, name: &str, old: &Old<'_>) -> Result<Account, Refusal> {
+        let mut account = self.by_sid(sid, old)?;
+        if !account.is_local && self.new.profile(sid).is_none() {
+            (account.name, account.domain) = (name.to_owned(), Some(domain.to_owned()));
+        }
+        Ok(account)
     }
 
     /// An account of a domain under another name than before: only its SID says who it is.
@@ -708,7 +720,7 @@ mod tests {
             ..user("maria.garcia", "AzureAD", ProfileKind::Entra, Some(entra))
         };
         let gone = user("former", "OLDPC", ProfileKind::Local, Some(sid(OLD_MACHINE, 1044)));
-        let table: [(&User, &[&str], &[&str], &str); 16] = [
+        let table: [(&User, &[&str], &[&str], &str); 17] = [
             // The number 1001 is maria's here: the name decides.
             (&anna(), &[], &[], r"S-1-5-21-9-9-9-1003 new \Users\anna"),
             (&jsmith, &[], &[], r"S-1-5-21-5-5-5-1107 there \Users\jsmith"),
@@ -724,6 +736,12 @@ mod tests {
                 &["S-1-5-21-1-1-1-1001=S-1-5-21-5-5-5-1200"],
                 &[],
                 r"S-1-5-21-5-5-5-1200 new \Users\Anna",
+            ),
+            (
+                &anna(),
+                &[r"anna=FABRIKAM\a.keller", r"FABRIKAM\a.keller=S-1-5-21-6-6-6-1500"],
+                &[],
+                r"S-1-5-21-6-6-6-1500 new \Users\a.keller",
             ),
             (&jsmith, &[r"CONTOSO\jsmith=NEWPC\maria"], &[], r"S-1-5-21-9-9-9-1001 new \Users\maria"),
             // Domains: the first that matches wins, and `*` is any.
