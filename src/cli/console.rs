@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use super::{args::Output, error::UserError, exit::Exit};
 use crate::{
-    record::{Note, Outcome, Record},
-    taskseq::{CmTrace, Phase, ProgressLog, Severity},
+    record::{Note, Outcome, Record, Severity},
+    taskseq::{CmTrace, Phase, ProgressLog},
 };
 
 /// How many items with the same reason are listed one by one.
