@@ -33,7 +33,7 @@ impl Step {
         match self {
             Self::Find => "Find the old Windows",
             Self::Open => "Open the datastore",
-            Self::Plan => "Decide what to take",
+            Self::Plan => "Plan each file and setting",
             Self::Take => "Copy files and settings",
             Self::Put => "Put files and settings back",
             Self::Check => "Check every hash",
@@ -116,6 +116,13 @@ impl Course {
         now.steps = steps.iter().map(|step| (*step, State::Waiting)).collect();
     }
 
+    /// Adds to the heading which computer it is about, once that is known.
+    pub fn about(&self, computer: &str) {
+        let title = &mut self.locked().title;
+        title.push(' ');
+        title.push_str(computer);
+    }
+
     /// Begins a step; those before it are done.
     pub fn enter(&self, step: Step) {
         for (one, state) in &mut self.locked().steps {
@@ -137,6 +144,11 @@ impl Course {
         if let Some(user) = self.locked().users.get_mut(number) {
             user.1 = state;
         }
+    }
+
+    /// Says that all users are being worked on at once.
+    pub fn everyone(&self, state: State) {
+        self.locked().users.iter_mut().for_each(|user| user.1 = state);
     }
 
     /// Keeps a line of what is said.
