@@ -301,6 +301,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
             key: r"HKCU\a".into(),
             last_written: FileTime(9),
             values: vec![value],
+            stays: false,
             added: true,
         }),
         Item::Note(Note { outcome: Outcome::Skipped, item: "x\ny".into(), reason: "a reason.".into() }),

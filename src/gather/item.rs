@@ -320,6 +320,9 @@ pub struct KeyItem {
     pub last_written: FileTime,
     /// The values; empty where the key itself was chosen.
     pub values: Vec<ValueItem>,
+    /// As for a file, where the key itself was chosen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
     /// It was not in the old registry: `<addObjects>` of a rule makes up these values of it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub added: bool,

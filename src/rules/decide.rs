@@ -352,6 +352,11 @@ impl CompiledRules {
         self.stays(&self.files, &Object::folder(drive, path), None, &effects)
     }
 
+    /// The same for a registry key itself.
+    pub fn key_stays(&self, key: &NtString) -> bool {
+        self.stays(&self.registry, &Object::key(key), None, &self.effects.key(key))
+    }
+
     /// The same for a registry value.
     pub fn value_stays(&self, key: &NtString, value: &NtString) -> bool {
         let effects = self.effects.registry(key, value);

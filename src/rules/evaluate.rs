@@ -391,7 +391,7 @@ impl<'a> Evaluator<'a> {
                     Some(leaf) => format!("{node}\\{leaf}"),
                     None => node,
                 };
-                self.facts.file_content(&path).map(|bytes| decode_small(&bytes))
+                self.facts.file_content(&path).map(|bytes| text_of(&bytes))
             }
             _ => None,
         }
@@ -754,7 +754,8 @@ fn compare(have: &[u32], wanted: &str) -> std::cmp::Ordering {
     have.cmp(wanted.iter().copied())
 }
 
-fn decode_small(bytes: &[u8]) -> String {
+/// A small file as text: UTF-16 with a byte order mark, else UTF-8.
+pub fn text_of(bytes: &[u8]) -> String {
     match bytes {
         [0xFF, 0xFE, rest @ ..] => {
             let units: Vec<u16> =

@@ -9,7 +9,6 @@ mod finish;
 mod first_start;
 mod hives;
 pub(super) mod links;
-pub(super) mod moves;
 mod shell_link;
 mod made;
 mod profile;
@@ -174,18 +173,6 @@ pub fn settle<'a>(
         let new_layout = new_layout(&windows, profile.as_ref());
         let mapping = Mapping::between(&old_layout, &new_layout, sids.clone());
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
-        let owner = registry_owner(&windows, settler, profile.as_ref());
-        RegistryMerge {
-            owner: &owner,
-            texts: &Texts::new(&mapping, &old_layout.variables, &new_layout.variables),
-            rules: &brought.rules,
-            collision: wishes.collision,
-            sids: &sids,
-            variables: &new_layout.variables,
-            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
-            record,
-        }
-        .merge(&brought.keys, &mut hives);
         let settlement = Settlement {
             territory: match &profile {
                 Some(profile) => Territory::of_user(&windows, profile),
@@ -195,8 +182,19 @@ pub fn settle<'a>(
             old: old_layout,
             new: new_layout,
             rules: brought.rules,
+            remaps: one.header.remaps.clone(),
         };
-        placements.push(Some(Placement { mapping, settlement: Some(settlement) }));
+        let placement = Placement { mapping, settlement: Some(settlement) };
+        RegistryMerge {
+            owner: &registry_owner(&windows, settler, profile.as_ref()),
+            placement: &placement,
+            collision: wishes.collision,
+            sids: &sids,
+            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
+            record,
+        }
+        .merge(&brought.keys, &mut hives);
+        placements.push(Some(placement));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, account, &windows);
         }

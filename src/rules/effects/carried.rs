@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::{content::changes, merge::policy};
 use crate::rules::{
     diagnostic::Place,
     function::{Call, Function, Use},
@@ -105,6 +106,11 @@ impl CarriedRule {
             (None, Some(Use::Filter)) | (None, None) => {}
             (Some(_), None) => return Err(wrong(format!("`{}` calls nothing.", self.kind.element()))),
             (None, Some(_)) => return Err(wrong(format!("`{}` needs a script.", self.kind.element()))),
+        }
+        match (self.kind, &self.call) {
+            (RuleKind::Merge, Some(call)) => policy(call, self.object).map(|_| ()).map_err(wrong)?,
+            (RuleKind::ContentModify, Some(call)) => changes(call, self.object).map_err(wrong)?,
+            _ => {}
         }
         Pattern::parse(self.object, &self.pattern).map_err(wrong)
     }

@@ -13,9 +13,10 @@ mod mapi;
 mod merge;
 
 pub use carried::{CarriedCall, CarriedRule};
-pub use cleanup::{Cleanup, CleanupRoot};
+pub use cleanup::{Cleanup, CleanupFile, CleanupRoot};
 pub(super) use content::number;
 pub use content::{Kept, Modified, Relocate};
+pub use libraries::merge_libraries;
 pub use locations::{Location, Locations, Variables};
 pub use merge::{MergePolicy, NewName, Winner, by_number, newest};
 
