@@ -11,6 +11,7 @@ mod cleanup;
 mod conflict;
 mod fit;
 mod ini;
+mod numbers;
 mod planner;
 
 use serde::Serialize;

@@ -1,10 +1,13 @@
 //! All users of an old Windows XP, 7 and 10 settled in a fresh Windows 11 whose Default profile has a hive that Windows wrote.
 //! The whole new volume, as ntfs-3g reads it, is compared with what `expected` works out, and so are its hives; then a
-//! second run changes nothing, and an undo brings back the exact tree.
+//! second run changes nothing, an undo brings back the exact tree, and so it does after the run was killed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use coldstate::{
@@ -20,14 +23,12 @@ use super::{
 };
 use crate::{
     hive,
+    inject::lnk::Link,
     roundtrip::{Seen, Told, Volume, spelled},
 };
 
 const FIRST: &str = "S-1-5-21-2944192435-2923062877-1135145245-1500";
 const ADMIN: &str = "S-1-5-21-2944192435-2923062877-1135145245-1501";
-
-/// Who becomes whom: two accounts of the old computer go to a domain under other names.
-const MAP: [&str; 2] = [r"itadmin=FABRIKAM\it.admin", r"FABRIKAM\it.admin=S-1-5-21-2944192435-2923062877-1135145245-1501"];
 
 const SAME: Folders = &[];
 
@@ -116,16 +117,22 @@ fn job(round: &Round) -> Option<Job> {
     Some(job)
 }
 
-fn inject(job: &Job, round: &Round, number: u32, more: &[&str]) -> Value {
+/// Who becomes whom: two accounts of the old computer go to a domain, under other names.
+fn arguments(job: &Job, round: &Round) -> Vec<String> {
     let first = if round.image == "winxp" { "Käthe Müller" } else { "anna" };
-    let to = format!(r"{first}=FABRIKAM\first.user");
-    let sid = format!(r"FABRIKAM\first.user={FIRST}");
-    let mut args = vec!["--first-start-tool", job.tool.to_str().unwrap()];
-    for rule in [&*to, &sid, MAP[0], MAP[1]] {
-        args.extend(["--map-user", rule]);
-    }
-    args.extend(more);
-    job.extracted.inject(&job.image, number, &args)
+    let rules = [
+        format!(r"{first}=FABRIKAM\first.user"),
+        format!(r"FABRIKAM\first.user={FIRST}"),
+        r"itadmin=FABRIKAM\it.admin".to_owned(),
+        format!(r"FABRIKAM\it.admin={ADMIN}"),
+    ];
+    let tool = ["--first-start-tool".to_owned(), job.tool.display().to_string()];
+    tool.into_iter().chain(rules.into_iter().flat_map(|rule| ["--map-user".to_owned(), rule])).collect()
+}
+
+fn inject(job: &Job, round: &Round, number: u32) -> Value {
+    let arguments = arguments(job, round);
+    job.extracted.inject(&job.image, number, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// What a run said of single items, sorted.
@@ -228,12 +235,28 @@ fn account_for_our_own(
     assert!(exe.starts_with(&format!("{queues}/coldstate-")) && queue.starts_with(&format!("{queues}/queue-")));
 }
 
+/// Shell links are others where their target is elsewhere now: a line for each says where they lead.
+fn links(job: &Job, expected: &mut Tree, actual: &Tree) -> Vec<String> {
+    let mount = job.extracted.mount(&job.image);
+    let mut lines = Vec::new();
+    for (path, seen) in expected {
+        let is_link = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("lnk"));
+        let Some(is) = actual.get(path).filter(|is| is_link && is.streams != seen.streams) else { continue };
+        let link = Link::read(&fs_err::read(mount.path().join(path)).unwrap());
+        let [_, relative, folder, ..] = link.strings.map(Option::unwrap_or_default);
+        let target = link.local.unwrap_or_default();
+        lines.push(format!("link: {} leads to {target}, by {relative}, in {folder}", path.display()));
+        seen.streams.clone_from(&is.streams);
+    }
+    lines
+}
+
 fn round_trip(round: &Round) {
     let Some(job) = job(round) else { return };
     let before = see(&job.image);
     let image_before = job.extracted.dir.path().join("before.img");
     fs_err::copy(&job.image, &image_before).unwrap();
-    let report = inject(&job, round, 1, &[]);
+    let report = inject(&job, round, 1);
     let notes = notes(&report);
     let after = see(&job.image);
     let shown = &job.extracted.shown;
@@ -241,6 +264,7 @@ fn round_trip(round: &Round) {
         expected::tree(round, shown, &Volume::open(&job.extracted.image), &made_comparable(&before), &told(&notes));
     let mut actual = made_comparable(&after);
     account_for_our_own(round, &job, &report, &before, &mut expected, &mut actual);
+    let links = links(&job, &mut expected, &actual);
     let found = differences(&expected, &actual);
     assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
     assert!(expected.len() > before.len() + 500, "{} of {}", expected.len(), before.len());
@@ -248,15 +272,47 @@ fn round_trip(round: &Round) {
     let mut said: Vec<String> =
         notes.iter().map(|note| format!("{:?}: {}: {}", note.outcome, note.item, note.reason)).collect();
     said.extend(hives::compare(round, &job, &image_before));
+    said.extend(links);
     is_as_listed(said, round.told);
 
-    let again = inject(&job, round, 2, &[]);
+    let again = inject(&job, round, 2);
     assert_eq!((&again["done"]["files"], &again["done"]["folders"]), (&0.into(), &0.into()), "{again:#}");
     assert_eq!(again["windows"]["hives"], Value::Array(Vec::new()));
     assert_same(&see(&job.image), &after);
     job.undo(2);
     job.undo(1);
     assert_same(&see(&job.image), &before);
+    let lines = fs_err::read_to_string(job.extracted.journal(1)).unwrap().lines().count();
+    // Among the folders, the files, and the hives.
+    for (number, at) in (3..).zip([lines / 20, lines / 2, lines - 40, lines - 12]) {
+        kill(&job, round, number, at);
+        job.undo(number);
+        assert_same(&see(&job.image), &before);
+    }
+}
+
+/// Begins an inject and ends it, without a word, when its journal has so many lines.
+fn kill(job: &Job, round: &Round, number: u32, lines: usize) {
+    let mount = job.extracted.mount(&job.image);
+    let journal = job.extracted.journal(number);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_coldstate"))
+        .args(["inject", "--quiet", "--computer", &job.extracted.computer, "--datastore"])
+        .arg(job.extracted.store())
+        .arg("--target")
+        .arg(mount.path())
+        .arg("--journal")
+        .arg(&journal)
+        .args(arguments(job, round))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = || fs_err::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+    while written() < lines && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    assert!(written() >= lines, "it ended before");
 }
 
 /// Compares lines, in any order.

@@ -7,6 +7,7 @@ use super::{
     conflict::{Collision, Decision, Leave},
     fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
     names,
+    numbers::Numbers,
 };
 use crate::{
     gather::{FileItem, Hash, IniItem, Restore},
@@ -17,7 +18,7 @@ use crate::{
     },
     nt::{NtString, WinPath},
     record::{Outcome, Record},
-    rules::Effects,
+    rules::{self, Effects},
 };
 
 /// Space is given out in clusters of this size on nearly all volumes.
@@ -49,6 +50,8 @@ pub(super) struct Planner<'a> {
     brought: HashMap<u64, (usize, Hash)>,
     /// What rules want out of the way, by upper-case path, as long as nothing of the personality is the same.
     pub(super) removals: BTreeMap<WinPath, WinPath>,
+    /// What is known of the numbered names of a folder: by its path, the name, both in upper case, and the pattern.
+    pub(super) numbers: HashMap<(WinPath, NtString, rules::NewName), Numbers>,
     /// Shell links that are only written if their target is there in the end.
     conditional: Vec<(usize, usize, Box<FileItem>)>,
     /// Bytes of rewritten links so far.
@@ -62,6 +65,13 @@ pub(super) struct Going<'i> {
     pub(super) collision: Collision,
     /// Its contents where they are rewritten.
     pub(super) contents: Option<Box<[u8]>>,
+}
+
+impl Going<'_> {
+    /// Length of its contents as they will be.
+    pub(super) fn size(&self) -> u64 {
+        self.contents.as_ref().map_or_else(|| self.item.size(), |bytes| bytes.len() as u64)
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -84,6 +94,7 @@ impl<'a> Planner<'a> {
             taken: HashSet::new(),
             brought: HashMap::new(),
             removals: BTreeMap::new(),
+            numbers: HashMap::new(),
             conditional: Vec::new(),
             rewritten: 0,
         };

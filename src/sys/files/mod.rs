@@ -12,5 +12,5 @@ pub use linux::free_space;
 #[cfg(windows)]
 pub use win32::{
     Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, free_space, open, security,
-    set_basic, set_security, set_short_name, short_name,
+    set_basic, set_extended_attributes, set_security, set_short_name, short_name,
 };
