@@ -67,11 +67,13 @@ impl Settled {
         self.journals.path().join(number.to_string())
     }
 
-    /// Takes the last inject back.
+    /// Takes the last inject back that was not yet.
     pub(super) fn undo(&self) {
         let number = fs_err::read_dir(self.journals.path()).unwrap().count() - 1;
+        let journal = self.journals.path().join(number.to_string());
         let record = Record::default();
-        inject::undo(&self.journals.path().join(number.to_string()), &record).unwrap();
+        inject::undo(&journal, &record).unwrap();
         assert_eq!(record.notes(), []);
+        fs_err::remove_file(journal).unwrap();
     }
 }

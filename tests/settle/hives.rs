@@ -18,8 +18,11 @@ use crate::{
 const SZ: u32 = 1;
 const EXPAND_SZ: u32 = 2;
 const MULTI_SZ: u32 = 7;
-/// A key of its own test.
-const SERVICE: &str = r"controlset001\services\coldstatefirststart\";
+/// What has a test of its own: the service of the first start, and the list of profiles.
+const OTHERS: [&str; 2] =
+    [r"controlset001\services\coldstatefirststart\", r"microsoft\windows nt\currentversion\profilelist\s-1-"];
+/// Folders that were where Windows has them are where the new one has them.
+const FOLDERS: &str = r"software\microsoft\windows\currentversion\explorer\user shell folders\";
 
 /// By key and `[name]`, in lower case; a key has an entry of its own without a name.
 type Values = BTreeMap<String, Data>;
@@ -50,7 +53,7 @@ fn is_text(data: &Data) -> bool {
 /// Text as it reads, other data as their bytes.
 fn told(data: &Data) -> String {
     match data {
-        Some((SZ | EXPAND_SZ | MULTI_SZ, bytes)) => NtString::from_utf16le(bytes).to_string().replace('\0', "\\0"),
+        Some((SZ | EXPAND_SZ | MULTI_SZ, bytes)) => NtString::from_utf16le(bytes).to_string().trim_end_matches('\0').replace('\0', "\\0"),
         Some((kind, bytes)) => format!("{kind}: {}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
         None => "a key".to_owned(),
     }
@@ -86,12 +89,13 @@ fn lines(whose: &str, before: &Values, brought: &Values, after: &Values) -> Vec<
     for (name, data) in brought {
         match after.get(name) {
             Some(is) if is == data => {}
+            Some(is) if name.starts_with(FOLDERS) && Some(is) == before.get(name) => {}
             Some(is) if Some(is) == before.get(name) => line(name, format!("stays {}", told(is))),
             Some(is) => line(name, format!("becomes {}", told(is))),
             None => line(name, "is not written".to_owned()),
         }
     }
-    let is_ours = |name: &String| brought.contains_key(name) || name.starts_with(SERVICE);
+    let is_ours = |name: &String| brought.contains_key(name) || OTHERS.iter().any(|other| name.starts_with(other));
     for (name, was) in before.iter().filter(|(name, _)| !is_ours(name)) {
         match after.get(name) {
             Some(is) if is == was => {}

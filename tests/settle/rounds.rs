@@ -25,6 +25,7 @@ use crate::{
     hive,
     inject::lnk::Link,
     roundtrip::{Seen, Told, Volume, spelled},
+    support,
 };
 
 const FIRST: &str = "S-1-5-21-2944192435-2923062877-1135145245-1500";
@@ -269,6 +270,7 @@ fn round_trip(round: &Round) {
     assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
     assert!(expected.len() > before.len() + 500, "{} of {}", expected.len(), before.len());
     the_comparison_can_fail(&expected, &actual);
+    our_own_reader_sees_it_too(round, &job, &after);
     let mut said: Vec<String> =
         notes.iter().map(|note| format!("{:?}: {}: {}", note.outcome, note.item, note.reason)).collect();
     said.extend(hives::compare(round, &job, &image_before));
@@ -288,6 +290,24 @@ fn round_trip(round: &Round) {
         kill(&job, round, number, at);
         job.undo(number);
         assert_same(&see(&job.image), &before);
+    }
+}
+
+/// Every path of the volume, and the people as users of the new Windows.
+fn our_own_reader_sees_it_too(round: &Round, job: &Job, tree: &Tree) {
+    let (_, _, index) = support::scan(&job.image);
+    for path in tree.keys().filter_map(|path| path.to_str()) {
+        assert!(index.find(&WinPath::parse(&path.replace('/', r"\"))).is_some(), "{path} is missing");
+    }
+    let new = job.installation();
+    assert_eq!(new.problems, Vec::<String>::new());
+    for person in round.people {
+        let folder = WinPath::from(format!(r"Users\{}", person.new).as_str());
+        let profile = new.profiles.iter().find(|profile| profile.folder.as_ref() == Some(&folder)).unwrap();
+        assert_eq!(profile.problems, Vec::<String>::new(), "{}", person.new);
+        assert!(profile.ntuser.is_some() && profile.usrclass.is_some() && !profile.orphan, "{}", person.new);
+        let given = person.sid.map(|sid| sid.parse().unwrap());
+        assert!(given.is_none() || profile.sid == given, "{}", person.new);
     }
 }
 

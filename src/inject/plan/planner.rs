@@ -336,7 +336,7 @@ impl<'a> Planner<'a> {
         wanted: Vec<(usize, WinPath)>,
     ) -> Result<(), InjectError> {
         let Some((_, first)) = wanted.first() else { return Ok(()) };
-        let contents = self.rewritten(source, item, first);
+        let contents = self.rewritten(source, item, first)?;
         let collision = Collision::of(effects, self.merge);
         let mut going = Going { source, item, collision, contents };
         let mut new_names = Vec::new();
@@ -386,11 +386,16 @@ impl<'a> Planner<'a> {
     }
 
     /// The bytes of a link whose target is elsewhere in the new Windows.
-    fn rewritten(&mut self, source: usize, item: &FileItem, new: &WinPath) -> Option<Box<[u8]>> {
-        let placement = self.placement(source)?;
-        let settlement = placement.settlement.as_ref()?;
+    fn rewritten(
+        &mut self,
+        source: usize,
+        item: &FileItem,
+        new: &WinPath,
+    ) -> Result<Option<Box<[u8]>>, InjectError> {
+        let Some(Placed { source: keeper, placement }) = self.placed.get(source) else { return Ok(None) };
+        let Some(settlement) = &placement.settlement else { return Ok(None) };
         let old = item.path();
-        let kind = Kind::of(&old).filter(|_| !item.directory)?;
+        let Some(kind) = Kind::of(&old).filter(|_| !item.directory) else { return Ok(None) };
         let moving = Moving { mapping: &placement.mapping, settlement, old: &old, new };
         let rewritten =
             self.contents(source, item).and_then(|bytes| moving.rewrite(kind, &bytes)).and_then(|new| {
@@ -403,12 +408,14 @@ impl<'a> Planner<'a> {
         match rewritten {
             Ok((new, total)) => {
                 self.rewritten = total;
-                new.map(Into::into)
+                Ok(new.map(Into::into))
             }
             Err(reason) => {
+                // One link may be damaged; a datastore that is gone has no other file either.
+                keeper.check().map_err(InjectError::Source)?;
                 let reason = format!("it is written with the old paths in it: {reason}");
                 self.record.note(Outcome::Partial, old.to_string(), reason);
-                None
+                Ok(None)
             }
         }
     }
