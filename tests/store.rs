@@ -64,6 +64,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             variable: "APP".into(),
             source: r"C:\App".into(),
             portable: r"%PROGRAMFILES%\App".into(),
+            environment: None,
         }],
         started: FileTime(started),
         tool: "coldstate test".into(),
@@ -254,6 +255,7 @@ fn carried_rule() -> CarriedRule {
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 

@@ -37,6 +37,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Settlement>,
     done: &'a Done,
+    /// INI files that get entries.
+    ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
@@ -125,6 +127,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         dry_run: args.dry_run,
         windows,
         done: &done,
+        ini_files: plan.ini_files().collect(),
         losses: &plan.losses,
         notes: record.notes(),
         exit_code: exit as u8,
@@ -284,6 +287,9 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         plan.replaced_count()
     ));
+    for path in plan.ini_files() {
+        console.status(format!("entries to be set in: {path}"));
+    }
     for Loss { feature, items, example } in &plan.losses {
         console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
     }
