@@ -4,10 +4,11 @@
 //! JSON document and nothing else. A closed pipe is not an error.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{self, BufWriter, IsTerminal, Write},
+    path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -17,10 +18,10 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{args::Output, error::UserError, exit::Exit};
+use super::{args::Output, error::UserError, exit::Exit, interrupt};
 use crate::{
     record::{Note, Outcome, Record},
-    taskseq::{CmTrace, Phase, ProgressLog, Severity},
+    taskseq::{Action, CmTrace, ItemError, Phase, ProgressLog, Severity, UsmtLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -31,12 +32,40 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often the progress file is brought up to date; MDT looks every two seconds.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// The log file, in the lines of whoever reads it.
+enum Log {
+    CmTrace(CmTrace),
+    Usmt(UsmtLog),
+}
+
+impl Log {
+    fn open(path: &Path, output: &Output) -> io::Result<Self> {
+        let told_as = &output.told_as;
+        match told_as.usmt_log {
+            true => UsmtLog::create(path, told_as.program, &told_as.command_line).map(Self::Usmt),
+            false => CmTrace::open(path).map(Self::CmTrace),
+        }
+    }
+
+    fn line(&self, severity: Severity, text: &str) {
+        match self {
+            Self::CmTrace(log) => log.line(severity, text),
+            Self::Usmt(log) => log.line(severity, text),
+        }
+    }
+}
+
 /// Where a run speaks, and how much.
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<CmTrace>,
+    hide_status: bool,
+    log: Option<Log>,
     progress_log: Option<Arc<ProgressLog>>,
+    /// Notes that the progress file has already.
+    told: Mutex<HashSet<Note>>,
+    /// The run writes into a new Windows.
+    applies: AtomicBool,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -45,7 +74,7 @@ impl Console {
     pub(super) fn open(output: &Output) -> Result<Self, UserError> {
         let log = match &output.log {
             None => None,
-            Some(path) => Some(CmTrace::open(path).map_err(|error| {
+            Some(path) => Some(Log::open(path, output).map_err(|error| {
                 UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
             })?),
         };
@@ -56,9 +85,12 @@ impl Console {
             })?)),
         };
         let console = Self { log, progress_log, ..Self::without_log(output) };
-        console.tell(&[("program", "coldstate")]);
-        console.tell(&[("productVersion", env!("CARGO_PKG_VERSION"))]);
+        let told_as = &output.told_as;
+        console.tell(|log| log.program(told_as.program, env!("CARGO_PKG_VERSION"), &told_as.command_line));
         console.phase(Phase::Initializing);
+        if output.no_cancel {
+            interrupt::ignore();
+        }
         Ok(console)
     }
 
@@ -67,8 +99,11 @@ impl Console {
         Self {
             json: output.json,
             quiet: output.quiet,
+            hide_status: output.hide_status,
             log: None,
             progress_log: None,
+            told: Mutex::default(),
+            applies: AtomicBool::new(false),
             unprinted: OnceLock::new(),
         }
     }
@@ -130,17 +165,33 @@ impl Console {
         }
     }
 
-    /// A line of the progress file: keys of USMT, and values.
-    pub(super) fn tell(&self, pairs: &[(&str, &str)]) {
+    /// Writes to the progress file, where there is one.
+    pub(super) fn tell(&self, what: impl FnOnce(&ProgressLog)) {
         if let Some(log) = &self.progress_log {
-            log.line(pairs);
+            what(log);
         }
     }
 
     /// Another phase begins, as the progress file tells.
     pub(super) fn phase(&self, phase: Phase) {
-        if let Some(log) = &self.progress_log {
-            log.phase(phase);
+        self.applies.store(phase == Phase::Applying, Ordering::Relaxed);
+        self.tell(|log| log.phase(phase));
+    }
+
+    /// Something of an item was lost, by this Windows error.
+    pub(super) fn lost(&self, note: &Note, code: u32, action: Action) {
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.count(code, action == Action::Abort, &format!("{}: {}", note.item, note.reason));
+        }
+        self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(note.clone());
+    }
+
+    /// The run is over: the last line of the progress file and of a log in USMT's form.
+    pub(super) fn end(&self, code: u8, message: &str) {
+        self.tell(|log| log.end(code, message));
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.end(code, message);
         }
     }
 
@@ -182,13 +233,18 @@ impl Console {
     /// with one reason are one line; the log and JSON have each.
     pub(super) fn notes(&self, record: &Record) -> Exit {
         let notes = record.notes();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match self.applies.load(Ordering::Relaxed) {
+            true => ItemError::UnableToApply,
+            false => ItemError::UnableToOpen,
+        };
+        for note in notes.iter().filter(|note| note.outcome != Outcome::LeftOut && !told.contains(*note)) {
+            self.tell(|log| log.error(error, &note.item, Action::Ignore, None, &note.reason));
+        }
+        drop(told);
         let mut groups: BTreeMap<(Outcome, &str), Vec<&str>> = BTreeMap::new();
         for Note { outcome, item, reason } in &notes {
             self.log(Severity::Warning, &format!("{}: {item}: {reason}", word(*outcome)));
-            if *outcome != Outcome::LeftOut {
-                let pairs = [("error", "UnableToOpen"), ("objectName", item), ("action", "Ignore")];
-                self.tell(&[&pairs[..], &[("message", reason)]].concat());
-            }
             groups.entry((*outcome, reason)).or_default().push(item);
         }
         for ((outcome, reason), items) in groups {
@@ -211,7 +267,7 @@ impl Console {
             let (record, stopped, log) = (Arc::clone(record), Arc::clone(&stop), Arc::clone(log));
             threads.push(std::thread::spawn(move || tell_percent(&log, &record, &stopped)));
         }
-        if !self.json && !self.quiet {
+        if !self.json && !self.quiet && !self.hide_status {
             let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
             let draw = if io::stderr().is_terminal() { draw_bar } else { write_lines };
             threads.push(std::thread::spawn(move || draw(&title, &record, &stopped)));

@@ -13,7 +13,7 @@ use super::{
     extract::{self, Planned},
     planned::Job,
 };
-use crate::{record::Note, store, sys};
+use crate::{record::Note, store, sys, taskseq::Phase};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -49,6 +49,7 @@ pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, User
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
     extract::plan(console, &args.taking, &choices, |planned| {
+        console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);

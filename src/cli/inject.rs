@@ -25,6 +25,8 @@ use crate::{
     nt::WinPath,
     record::{Note, Record},
     rules::Collision,
+    store::Personality,
+    taskseq::Phase,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -66,12 +68,14 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     };
     let select = Select {
         store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
-        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
-    let selected = store::select(console, &select)?;
+    let mut selected = store::select(console, &select)?;
+    selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    tell(console, computer, &selected.personalities);
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     if !root.is_dir() {
@@ -126,6 +130,18 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Tells the progress file what is to be applied.
+fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
+    console.tell(|log| {
+        log.computer(computer);
+        for one in personalities.iter().filter(|one| one.header.user.is_some()) {
+            log.detected_user(&one.user(), true);
+        }
+        log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
+    });
+    console.phase(Phase::Applying);
 }
 
 /// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.

@@ -45,18 +45,30 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
     };
-    let (console, result) = match Console::open(&arguments.output) {
+    let mut output = arguments.output.clone();
+    output.told_as.command_line =
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    perform(&output, |console| verb(console, &arguments.verb)).into()
+}
+
+/// Opens what a run speaks through, runs it, and says how it ended.
+fn perform(output: &args::Output, run: impl FnOnce(&Console) -> Result<Exit, UserError>) -> Exit {
+    let (console, result) = match Console::open(output) {
         Ok(console) => {
-            let result = verb(&console, &arguments.verb);
+            let result = run(&console);
             (console, result)
         }
-        Err(error) => (Console::without_log(&arguments.output), Err(error)),
+        Err(error) => (Console::without_log(output), Err(error)),
     };
     match result.and_then(|exit| console.printed().map(|()| exit)) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => {
+            console.end(exit as u8, exit.sentence());
+            exit
+        }
         Err(error) => {
             console.error(&error);
-            error.exit.into()
+            console.end(error.exit as u8, &error.message);
+            error.exit
         }
     }
 }
