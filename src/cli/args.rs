@@ -58,12 +58,15 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
-    /// Show no progress
+    /// On Windows: show what extract, inject, verify and estimate do in a window
     #[arg(long, global = true)]
-    pub(super) hide_status: bool,
-    /// Let nobody cancel the run: Ctrl+C has no effect
+    pub(super) window: bool,
+    /// Let nobody cancel the run: the window cannot, and Ctrl+C has no effect
     #[arg(long, global = true)]
     pub(super) no_cancel: bool,
+    /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    pub(super) window_wait: u32,
     /// How the command line that began the run is told in the log and the progress file.
     #[arg(skip)]
     pub(super) told_as: ToldAs,

@@ -18,10 +18,11 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{args::Output, error::UserError, exit::Exit, interrupt};
+use super::{args::Output, error::UserError, exit::Exit, interrupt, window};
 use crate::{
-    record::{Note, Outcome, Record},
-    taskseq::{Action, CmTrace, ItemError, Phase, ProgressLog, Severity, UsmtLog},
+    record::{End, Note, Outcome, Record, Severity, Step},
+    sys::window::Window,
+    taskseq::{Action, CmTrace, ItemError, Phase, ProgressLog, UsmtLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -59,13 +60,19 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    hide_status: bool,
     log: Option<Log>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
     told: Mutex<HashSet<Note>>,
     /// The run writes into a new Windows.
     applies: AtomicBool,
+    /// Of the one run that this console is for.
+    record: Arc<Record>,
+    /// The window that is wanted: whether it may cancel, and how long it stays when there is something to read.
+    wants_window: Option<(bool, Duration)>,
+    window: Mutex<Option<Window>>,
+    /// What came of the run, in one line.
+    outcome: Mutex<String>,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -84,7 +91,11 @@ impl Console {
                 UserError::write(&error).hint("Choose another --progress file: it could not be written.")
             })?)),
         };
-        let console = Self { log, progress_log, ..Self::without_log(output) };
+        let wants_window = output.window.then(|| {
+            let stays = Duration::from_secs(output.window_wait.into());
+            (!output.no_cancel, stays)
+        });
+        let console = Self { log, progress_log, wants_window, ..Self::without_log(output) };
         let told_as = &output.told_as;
         console.tell(|log| log.program(told_as.program, env!("CARGO_PKG_VERSION"), &told_as.command_line));
         console.phase(Phase::Initializing);
@@ -99,11 +110,14 @@ impl Console {
         Self {
             json: output.json,
             quiet: output.quiet,
-            hide_status: output.hide_status,
             log: None,
             progress_log: None,
             told: Mutex::default(),
             applies: AtomicBool::new(false),
+            record: Arc::default(),
+            wants_window: None,
+            window: Mutex::default(),
+            outcome: Mutex::default(),
             unprinted: OnceLock::new(),
         }
     }
@@ -113,6 +127,46 @@ impl Console {
         Self::without_log(&Output { quiet: true, ..Output::default() })
     }
 
+    /// Begins the run: says what it does and in which steps, and opens the status window where one is wanted. Without
+    /// a display the run goes on without.
+    pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
+        self.record.course.plan(title, steps);
+        if let Some((may_cancel, stays)) = self.wants_window {
+            match window::open(&self.record, may_cancel, stays) {
+                Ok(window) => *self.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(window),
+                Err(error) => self.detail(format!("There is no status window: {error}.")),
+            }
+        }
+        Arc::clone(&self.record)
+    }
+
+    /// What came of the run, in one line of the result.
+    pub(super) fn outcome(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.line(&text);
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is something to read and
+    /// it is to stay for that.
+    pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
+        let (exit, text) = match result {
+            Err(error) => (error.exit, error.to_string()),
+            Ok(exit) => (*exit, self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        };
+        let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
+        let message = if text.is_empty() { exit.sentence() } else { &text };
+        self.tell(|log| log.end(exit as u8, message));
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.end(exit as u8, message);
+        }
+        self.record.course.end(End { exit_code: exit as u8, is_done, text });
+        if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            window.wait();
+        }
+        exit
+    }
+
     /// True when the result is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json
@@ -120,6 +174,7 @@ impl Console {
 
     /// One line of the result.
     pub(super) fn line(&self, text: impl AsRef<str>) {
+        self.record.course.say(Severity::Info, text.as_ref());
         if !self.json && !self.quiet {
             self.keep_error(writeln!(io::stdout().lock(), "{}", text.as_ref()));
         }
@@ -185,14 +240,6 @@ impl Console {
         }
         self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));
         self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(note.clone());
-    }
-
-    /// The run is over: the last line of the progress file and of a log in USMT's form.
-    pub(super) fn end(&self, code: u8, message: &str) {
-        self.tell(|log| log.end(code, message));
-        if let Some(Log::Usmt(log)) = &self.log {
-            log.end(code, message);
-        }
     }
 
     /// A detail that only the log has.
@@ -267,7 +314,7 @@ impl Console {
             let (record, stopped, log) = (Arc::clone(record), Arc::clone(&stop), Arc::clone(log));
             threads.push(std::thread::spawn(move || tell_percent(&log, &record, &stopped)));
         }
-        if !self.json && !self.quiet && !self.hide_status {
+        if !self.json && !self.quiet {
             let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
             let draw = if io::stderr().is_terminal() { draw_bar } else { write_lines };
             threads.push(std::thread::spawn(move || draw(&title, &record, &stopped)));
@@ -276,6 +323,7 @@ impl Console {
     }
 
     fn log(&self, severity: Severity, text: &str) {
+        self.record.course.say(severity, text);
         if let Some(log) = &self.log {
             log.line(severity, text);
         }

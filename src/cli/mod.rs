@@ -23,10 +23,12 @@ mod planned;
 mod prune;
 mod reg;
 mod rules;
+mod shown;
 mod source;
 mod store;
 mod users;
 mod watch;
+mod window;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -60,17 +62,11 @@ fn perform(output: &args::Output, run: impl FnOnce(&Console) -> Result<Exit, Use
         }
         Err(error) => (Console::without_log(output), Err(error)),
     };
-    match result.and_then(|exit| console.printed().map(|()| exit)) {
-        Ok(exit) => {
-            console.end(exit as u8, exit.sentence());
-            exit
-        }
-        Err(error) => {
-            console.error(&error);
-            console.end(error.exit as u8, &error.message);
-            error.exit
-        }
+    let result = result.and_then(|exit| console.printed().map(|()| exit));
+    if let Err(error) = &result {
+        console.error(error);
     }
+    console.end(&result)
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
