@@ -65,10 +65,8 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         ));
     };
     let select = Select {
-        datastore: datastore.clone(),
-        password: args.password.clone(),
-        computer: Some(computer.clone()),
-        user: args.user.clone(),
+        store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
         all: false,
     };
     let selected = store::select(console, &select)?;
