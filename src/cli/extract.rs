@@ -10,6 +10,7 @@ use super::{
     console::{Console, bytes},
     error::{UserError, chain},
     exit::Exit,
+    in_place::InPlace,
     interrupt,
     planned::{self, Beyond, Job, PlanReport},
     source::{self, Opened},
@@ -40,7 +41,8 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     if !args.dry_run {
         choices.demand_password(args.password.password_file.is_some())?;
     }
-    plan(console, &args.taking, &choices, |planned| {
+    let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run);
+    plan(console, &args.taking, &choices, &in_place, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
             true => show(console, &planned.jobs, list, &planned.record),
@@ -54,17 +56,21 @@ pub(super) fn plan<T>(
     console: &Console,
     args: &args::Taking,
     choices: &Choices,
+    in_place: &InPlace,
     then: impl FnOnce(&Planned<'_>) -> Result<T, UserError>,
 ) -> Result<T, UserError> {
     let wanted = Wanted::new(&args.users, choices)?;
     console.phase(Phase::Scanning);
     let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
+    let (is_written_to, own) = in_place.on(&opened, console);
     let old = OldWindows {
         volume: &opened.volume,
         ntfs: &opened.ntfs,
         index: &opened.index,
         installation: &installation,
+        is_written_to,
+        datastore: own,
     };
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);

@@ -15,6 +15,7 @@ mod export;
 mod extract;
 mod files;
 mod first_start;
+mod in_place;
 mod inject;
 mod inspect;
 mod interrupt;
