@@ -58,6 +58,15 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    /// On Windows: show what extract, inject, verify and estimate do in a window
+    #[arg(long, global = true)]
+    pub(super) window: bool,
+    /// The window cannot cancel the run
+    #[arg(long, global = true)]
+    pub(super) no_cancel: bool,
+    /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    pub(super) window_wait: u32,
 }
 
 /// What to do.

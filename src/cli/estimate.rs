@@ -14,7 +14,10 @@ use super::{
     extract::{self, Planned},
     planned::Job,
 };
-use crate::{record::Note, store, sys};
+use crate::{
+    record::{Note, Step},
+    store, sys,
+};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -47,10 +50,11 @@ struct User {
 }
 
 pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, UserError> {
+    let record = console.begin("Estimate", &[Step::Find, Step::Plan]);
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
     let in_place = InPlace::prepare(args.datastore.as_deref(), false);
-    extract::plan(console, &args.taking, &choices, &in_place, |planned| {
+    extract::plan(console, &args.taking, &choices, &in_place, record, |planned| {
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);

@@ -1,7 +1,7 @@
 //! `list`, `show` and `verify`: what is in a datastore, and whether it is still what was put there. And what the
 //! verbs share that open one.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     gather::{FileItem, IniItem, Item, KeyItem, Restore},
-    record::Record,
+    record::Step,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
     windows::{Profile, ProfileKind, UserPattern},
@@ -266,9 +266,11 @@ fn print_rule(console: &Console, rule: &CarriedRule) {
 }
 
 pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let record = console.begin("Verify", &[Step::Open, Step::Check]);
+    record.course.enter(Step::Open);
     let selected = select(console, args)?;
-    let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    record.course.enter(Step::Check);
     let everything = args.whose.computer.is_none() && args.whose.user.is_empty();
     let found: Result<Verification, StoreError> = {
         let _progress = console.progress("verifying", &record);
@@ -288,7 +290,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
             console.warn(format!("  `{item}` of {personality}"));
         }
     }
-    console.line(format!(
+    console.outcome(format!(
         "{} personalities with {} items checked, {} in {} chunks read: {}",
         found.personalities,
         found.items,

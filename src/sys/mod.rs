@@ -18,3 +18,5 @@ pub mod com;
 pub mod network;
 /// This program as a service.
 pub mod service;
+/// One plain window.
+pub mod window;

@@ -6,7 +6,8 @@ mod dialog;
 mod environment;
 mod progress;
 
-pub use cmtrace::{CmTrace, Severity};
+pub use crate::record::Severity;
+pub use cmtrace::CmTrace;
 pub use dialog::{Heading, ProgressDialog, close_progress_dialog};
 #[cfg(test)]
 pub use environment::Variables;
