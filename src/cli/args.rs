@@ -1,8 +1,13 @@
 //! The arguments of every verb, as typed. `--help` is made from the comments here.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use crate::rules::Offline;
+use super::{error::UserError, exit::Exit};
+
+use crate::{rules::Offline, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -58,6 +63,14 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// The log was not asked for: where it cannot be written, there is none.
+    #[arg(skip)]
+    pub(super) log_may_fail: bool,
+    /// The progress dialog of the task sequence, where it shows one.
+    #[arg(skip)]
+    pub(super) dialog: Option<Heading>,
     /// On Windows: show what extract, inject, verify and estimate do in a window
     #[arg(long, global = true)]
     pub(super) window: bool,
@@ -67,6 +80,17 @@ pub(super) struct Output {
     /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
     pub(super) window_wait: u32,
+}
+
+/// How shares of other computers are reached.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Network {
+    /// On Windows: connect to the share of the datastore as NAME or DOMAIN\NAME
+    #[arg(long, global = true, value_name = "NAME", requires = "net_password_file")]
+    pub(super) net_user: Option<String>,
+    /// The password for --net-user is the first line of FILE
+    #[arg(long, global = true, value_name = "FILE", requires = "net_user")]
+    pub(super) net_password_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -256,15 +280,22 @@ pub(super) struct RulesExplain {
 /// What is to be taken.
 #[derive(Args, Debug)]
 pub(super) struct Taking {
-    /// Image file, disk, volume, or `auto`
+    /// Image file, disk, volume, or `auto`; in a task sequence it need not be said
     #[arg(long)]
-    pub(super) source: String,
+    pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) place: Place,
     #[command(flatten)]
     pub(super) users: Users,
     #[command(flatten)]
     pub(super) choose: Choose,
+}
+
+impl Taking {
+    /// The source.
+    pub(super) fn source(&self) -> Result<&str, UserError> {
+        needed(self.source.as_deref(), "--source SOURCE")
+    }
 }
 
 #[derive(Args, Debug)]
@@ -281,7 +312,7 @@ pub(super) struct Extract {
     #[command(flatten)]
     pub(super) taking: Taking,
     /// Folder of the datastore; made when it does not exist, encrypted with --password-file
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
@@ -315,9 +346,24 @@ pub(super) enum Compression {
 pub(super) struct Store {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
-    pub(super) datastore: PathBuf,
+    pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
+}
+
+impl Store {
+    /// The folder.
+    pub(super) fn folder(&self) -> Result<&Path, UserError> {
+        needed(self.datastore.as_deref(), "--datastore FOLDER")
+    }
+}
+
+/// An option that must be there, unless a task sequence has it.
+pub(super) fn needed<T>(value: Option<T>, option: &str) -> Result<T, UserError> {
+    value.ok_or_else(|| {
+        UserError::new(Exit::BadArguments, format!("The option {option} is missing."))
+            .hint("`coldstate VERB --help` lists the options; some of them a task sequence can set.")
+    })
 }
 
 /// Whose personalities.
@@ -355,15 +401,15 @@ pub(super) struct Export {
 #[derive(Args, Debug)]
 pub(super) struct Inject {
     /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
     /// The old PC, whose personalities are injected
-    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
-    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) target: Option<PathBuf>,
     /// Only users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
     #[arg(long, value_name = "PATTERN")]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    args,
+    args::{self, needed},
     choices::Choices,
     console::{Console, bytes},
     error::{UserError, chain},
@@ -64,7 +64,7 @@ pub(super) fn plan<T>(
     let wanted = Wanted::new(&args.users, choices)?;
     console.phase(Phase::Scanning);
     record.course.enter(Step::Find);
-    let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
+    let (opened, installation) = source::windows(console, args.source()?, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
     let (is_written_to, own) = in_place.on(&opened, console);
     let old = OldWindows {
@@ -97,9 +97,7 @@ fn extract(
 ) -> Result<Exit, UserError> {
     let Planned { jobs, record, choices, .. } = planned;
     planned::summary(jobs).iter().for_each(|line| console.status(line));
-    let Some(folder) = &args.datastore else {
-        return Err(UserError::new(Exit::BadArguments, "`extract` needs --datastore FOLDER."));
-    };
+    let folder = needed(args.datastore.as_deref(), "--datastore FOLDER")?;
     let store = open_for_writing(folder, &args.password)?;
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
@@ -113,6 +111,9 @@ fn extract(
     }
     list.map_or(Ok(()), FileList::finish)?;
     let exit = console.notes(record);
+    console.note_fact("computer", header.computer.name.as_str());
+    console.note_fact("personalities", taken.len());
+    console.note_fact("bytes", taken.iter().map(|taken| taken.bytes).sum::<u64>());
     console.outcome(format!(
         "{} personalities of {} are in {}: {} read",
         taken.len(),

@@ -4,6 +4,7 @@
 //! JSON, and one exit code.
 
 mod args;
+mod auto;
 mod choices;
 mod console;
 mod demo;
@@ -19,6 +20,9 @@ mod in_place;
 mod inject;
 mod inspect;
 mod interrupt;
+mod locked;
+mod moved;
+mod network;
 mod password;
 mod planned;
 mod prune;
@@ -27,6 +31,7 @@ mod rules;
 mod shown;
 mod source;
 mod store;
+mod task_sequence;
 mod users;
 mod watch;
 mod window;
@@ -40,17 +45,24 @@ use console::Console;
 use error::UserError;
 pub use exit::Exit;
 
+use crate::taskseq::{self, Environment};
+
 /// Runs the program: one verb, and the exit code that says how it ended.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     interrupt::listen();
     let words: Vec<OsString> = args.collect();
-    let arguments = match Arguments::read(words.iter().cloned()) {
+    let mut arguments = match Arguments::read(words.iter().cloned()) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
     };
+    let environment = taskseq::current();
+    let environment = environment.as_ref().map(|environment| environment as &dyn Environment);
+    if let Some(environment) = environment {
+        task_sequence::defaults(environment, &mut arguments);
+    }
     let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {
-            let result = verb(&console, &arguments.verb);
+            let result = in_task_sequence(&console, &arguments, environment);
             (console, result)
         }
         Err(error) => (Console::without_log(&arguments.output), Err(error)),
@@ -59,7 +71,23 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     if let Err(error) = &result {
         console.error(error);
     }
-    console.end(&result).into()
+    let exit = console.end(&result);
+    if let Some(environment) = environment {
+        task_sequence::report(environment, &console, &arguments.verb, exit);
+    }
+    exit.into()
+}
+
+/// Runs the verb, with what the task sequence knows where there is one.
+fn in_task_sequence(
+    console: &Console,
+    arguments: &Arguments,
+    environment: Option<&dyn Environment>,
+) -> Result<Exit, UserError> {
+    let danger = environment.and_then(|environment| task_sequence::danger(environment, &arguments.verb));
+    danger.iter().for_each(|danger| console.warn(danger));
+    let _connection = network::connect(console, arguments, environment)?;
+    verb(console, &arguments.verb)
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
