@@ -110,9 +110,9 @@ function New-NewWindowsGroup([string] $Store, [object[]] $BeforePutBack = @()) {
     if (-not $Image -or -not $Client) {
         throw 'Refresh and ReplaceNewPC install a Windows: give -Image and -Client.'
     }
-    $package = Get-CMOperatingSystemImage -Name $Image
+    $imagePackage = Get-CMOperatingSystemImage -Name $Image
     $steps = @(
-        (New-CMTSStepApplyOperatingSystem -Name 'Apply the new Windows' -ImagePackage $package -ImagePackageIndex 1 -Destination NextAvailableFormattedPartition),
+        (New-CMTSStepApplyOperatingSystem -Name 'Apply the new Windows' -ImagePackage $imagePackage -ImagePackageIndex 1 -Destination NextAvailableFormattedPartition),
         (New-CMTSStepApplyWindowsSetting -Name 'Apply Windows settings' -UserName 'Contoso' -OrganizationName 'Contoso'),
         (New-CMTSStepApplyNetworkSetting -Name 'Apply network settings' -WorkgroupName 'WORKGROUP'),
         (New-CMTSStepAutoApplyDriver -Name 'Apply drivers')
