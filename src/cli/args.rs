@@ -58,6 +58,15 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    /// On Windows: show what extract, inject, verify and estimate do in a window
+    #[arg(long, global = true)]
+    pub(super) window: bool,
+    /// The window cannot cancel the run
+    #[arg(long, global = true)]
+    pub(super) no_cancel: bool,
+    /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    pub(super) window_wait: u32,
 }
 
 /// What to do.
@@ -301,20 +310,34 @@ pub(super) enum Compression {
     Best,
 }
 
-/// Which personalities of a datastore.
+/// A datastore that exists.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Select {
+pub(super) struct Store {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: PathBuf,
     #[command(flatten)]
     pub(super) password: PasswordFile,
-    /// Only personalities of this computer
+}
+
+/// Whose personalities.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Whose {
+    /// Personalities of this computer
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
-    /// Only personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
+    /// Personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?` (may be given several times)
     #[arg(long, value_name = "PATTERN")]
     pub(super) user: Vec<String>,
+}
+
+/// Which personalities of a datastore.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Select {
+    #[command(flatten)]
+    pub(super) store: Store,
+    #[command(flatten)]
+    pub(super) whose: Whose,
     /// Of each user, every personality ever taken, not just the newest
     #[arg(long)]
     pub(super) all: bool,
@@ -387,17 +410,10 @@ pub(super) enum Merge {
 
 #[derive(Args, Debug)]
 pub(super) struct Forget {
-    /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) datastore: PathBuf,
     #[command(flatten)]
-    pub(super) password: PasswordFile,
-    /// Personalities of this computer
-    #[arg(long, value_name = "NAME")]
-    pub(super) computer: Option<String>,
-    /// Personalities of users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) user: Vec<String>,
+    pub(super) store: Store,
+    #[command(flatten)]
+    pub(super) whose: Whose,
     /// The personality of this name, as `list --json` and `verify` say it; also one that is damaged
     #[arg(long, value_name = "NAME", conflicts_with_all = ["computer", "user"])]
     pub(super) name: Vec<String>,
@@ -408,11 +424,8 @@ pub(super) struct Forget {
 
 #[derive(Args, Debug)]
 pub(super) struct Prune {
-    /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) datastore: PathBuf,
     #[command(flatten)]
-    pub(super) password: PasswordFile,
+    pub(super) store: Store,
     /// First remove personalities written more than DAYS ago
     #[arg(long, value_name = "DAYS")]
     pub(super) older_than: Option<u32>,

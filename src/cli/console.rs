@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     io::{self, BufWriter, IsTerminal, Write},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -17,10 +17,11 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{args::Output, error::UserError, exit::Exit};
+use super::{args::Output, error::UserError, exit::Exit, window};
 use crate::{
-    record::{Note, Outcome, Record},
-    taskseq::{CmTrace, Phase, ProgressLog, Severity},
+    record::{End, Note, Outcome, Record, Severity, Step},
+    sys::window::Window,
+    taskseq::{CmTrace, Phase, ProgressLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -35,8 +36,15 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<CmTrace>,
+    log: Option<Arc<CmTrace>>,
     progress_log: Option<Arc<ProgressLog>>,
+    /// Of the one run that this console is for.
+    record: Arc<Record>,
+    /// The window that is wanted: whether it may cancel, and how long it stays when there is something to read.
+    wants_window: Option<(bool, Duration)>,
+    window: Mutex<Option<Window>>,
+    /// What came of the run, in one line.
+    outcome: Mutex<String>,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -45,9 +53,9 @@ impl Console {
     pub(super) fn open(output: &Output) -> Result<Self, UserError> {
         let log = match &output.log {
             None => None,
-            Some(path) => Some(CmTrace::open(path).map_err(|error| {
+            Some(path) => Some(Arc::new(CmTrace::open(path).map_err(|error| {
                 UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
-            })?),
+            })?)),
         };
         let progress_log = match &output.progress {
             None => None,
@@ -55,7 +63,11 @@ impl Console {
                 UserError::write(&error).hint("Choose another --progress file: it could not be written.")
             })?)),
         };
-        let console = Self { log, progress_log, ..Self::without_log(output) };
+        let wants_window = output.window.then(|| {
+            let stays = Duration::from_secs(output.window_wait.into());
+            (!output.no_cancel, stays)
+        });
+        let console = Self { log, progress_log, wants_window, ..Self::without_log(output) };
         console.tell(&[("program", "coldstate")]);
         console.tell(&[("productVersion", env!("CARGO_PKG_VERSION"))]);
         console.phase(Phase::Initializing);
@@ -69,6 +81,10 @@ impl Console {
             quiet: output.quiet,
             log: None,
             progress_log: None,
+            record: Arc::default(),
+            wants_window: None,
+            window: Mutex::default(),
+            outcome: Mutex::default(),
             unprinted: OnceLock::new(),
         }
     }
@@ -78,6 +94,41 @@ impl Console {
         Self::without_log(&Output { quiet: true, ..Output::default() })
     }
 
+    /// Begins the run: says what it does and in which steps, and opens the status window where one is wanted. Without
+    /// a display the run goes on without.
+    pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
+        self.record.course.plan(title, steps);
+        if let Some((may_cancel, stays)) = self.wants_window {
+            match window::open(&self.record, may_cancel, stays) {
+                Ok(window) => *self.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(window),
+                Err(error) => self.detail(format!("There is no status window: {error}.")),
+            }
+        }
+        Arc::clone(&self.record)
+    }
+
+    /// What came of the run, in one line of the result.
+    pub(super) fn outcome(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.line(&text);
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Says how the run ended, and waits for the status window to close: at once, unless there is something to read and
+    /// it is to stay for that.
+    pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
+        let (exit, text) = match result {
+            Err(error) => (error.exit, error.to_string()),
+            Ok(exit) => (*exit, self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        };
+        let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
+        self.record.course.end(End { exit_code: exit as u8, is_done, text });
+        if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            window.wait();
+        }
+        exit
+    }
+
     /// True when the result is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json
@@ -85,6 +136,7 @@ impl Console {
 
     /// One line of the result.
     pub(super) fn line(&self, text: impl AsRef<str>) {
+        self.record.course.say(Severity::Info, text.as_ref());
         if !self.json && !self.quiet {
             self.keep_error(writeln!(io::stdout().lock(), "{}", text.as_ref()));
         }
@@ -220,6 +272,7 @@ impl Console {
     }
 
     fn log(&self, severity: Severity, text: &str) {
+        self.record.course.say(severity, text);
         if let Some(log) = &self.log {
             log.line(severity, text);
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     gather::{self, Computer, Header, OldWindows, PutError, Source, User},
     nt::FileTime,
-    record::{Note, Record},
+    record::{Note, Record, State, Step},
     store::{Compression, Datastore, Personality, StoreError, Stored, Writer},
     taskseq::Phase,
     windows::{Installation, Profile},
@@ -36,11 +36,12 @@ pub(super) struct Planned<'a> {
 }
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
+    let record = console.begin("Extract", &[Step::Find, Step::Plan, Step::Take]);
     let choices = Choices::load(console, &args.taking.choose)?;
     if !args.dry_run {
         choices.demand_password(args.password.password_file.is_some())?;
     }
-    plan(console, &args.taking, &choices, |planned| {
+    plan(console, &args.taking, &choices, record, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
             true => show(console, &planned.jobs, list, &planned.record),
@@ -54,10 +55,12 @@ pub(super) fn plan<T>(
     console: &Console,
     args: &args::Taking,
     choices: &Choices,
+    record: Arc<Record>,
     then: impl FnOnce(&Planned<'_>) -> Result<T, UserError>,
 ) -> Result<T, UserError> {
     let wanted = Wanted::new(&args.users, choices)?;
     console.phase(Phase::Scanning);
+    record.course.enter(Step::Find);
     let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
     let old = OldWindows {
@@ -66,12 +69,17 @@ pub(super) fn plan<T>(
         index: &opened.index,
         installation: &installation,
     };
-    let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    record.course.about(&installation.computer_name);
+    record.course.enter(Step::Plan);
     let users = wanted.choose(console, &installation, &record)?;
     console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
     let jobs = planned::plan_jobs(old, &users, &choices.rules);
     planned::log(console, choices.log_level(), &jobs);
+    record.course.users(jobs.iter().map(Job::name));
+    if record.progress.is_cancelled() {
+        return Err(UserError::new(Exit::Cancelled, "Cancelled."));
+    }
     then(&Planned { opened: &opened, installation: &installation, choices, jobs, record })
 }
 
@@ -99,7 +107,7 @@ fn extract(
     }
     list.map_or(Ok(()), FileList::finish)?;
     let exit = console.notes(record);
-    console.line(format!(
+    console.outcome(format!(
         "{} personalities of {} are in {}: {} read",
         taken.len(),
         header.computer.name,
@@ -250,8 +258,10 @@ impl Taking<'_> {
         }
         let _progress = self.console.progress("extracting", record);
         let failed = |error: StoreError| store_error(&error, self.folder);
+        record.course.enter(Step::Take);
         let mut all = Vec::new();
-        for job in jobs {
+        for (number, job) in jobs.iter().enumerate() {
+            record.course.user(number, State::Running);
             let header = Header {
                 user: job.profile.map(user),
                 variables: job.facts.variables(),
@@ -278,6 +288,7 @@ impl Taking<'_> {
                 return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint(self.complete(all.len())));
             }
             let committed = personality.commit().map_err(failed)?;
+            record.course.user(number, State::Done);
             all.push(Taken {
                 name: committed.name,
                 user: job.name(),

@@ -23,7 +23,7 @@ use crate::{
         Rehearsal, Settled, Settler, StoredPersonality, Target, Wishes,
     },
     nt::WinPath,
-    record::{Note, Record},
+    record::{Note, Record, State, Step},
     rules::Collision,
 };
 
@@ -65,17 +65,19 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         ));
     };
     let select = Select {
-        datastore: datastore.clone(),
-        password: args.password.clone(),
-        computer: Some(computer.clone()),
-        user: args.user.clone(),
+        store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
         all: false,
     };
+    let record = console.begin("Inject", &[Step::Open, Step::Plan, Step::Put]);
+    record.course.about(computer);
+    record.course.enter(Step::Open);
     let selected = store::select(console, &select)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
-    let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
+    record.course.enter(Step::Plan);
     if !root.is_dir() {
         return Err(UserError::new(
             Exit::BadArguments,
@@ -108,7 +110,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let done = act(console, args, &plan, &sources, &*target, &record)?;
     let exit = console.notes(&record);
     let verb = if args.dry_run { "would be written" } else { "written" };
-    console.line(format!(
+    console.outcome(format!(
         "{} files and {} folders {verb} to {}: {}",
         done.files,
         done.folders,
@@ -232,6 +234,8 @@ fn act(
     }
     let path = args.journal.clone().unwrap_or_else(|| journal_beside(target.root()));
     let journal = Journal::create(&path, target).map_err(failed)?;
+    record.course.enter(Step::Put);
+    record.course.everyone(State::Running);
     let _progress = console.progress("injecting", record);
     inject::act(plan, sources, target, &journal, record).map_err(failed)
 }

@@ -23,10 +23,12 @@ mod planned;
 mod prune;
 mod reg;
 mod rules;
+mod shown;
 mod source;
 mod store;
 mod users;
 mod watch;
+mod window;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -52,13 +54,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => (Console::without_log(&arguments.output), Err(error)),
     };
-    match result.and_then(|exit| console.printed().map(|()| exit)) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            console.error(&error);
-            error.exit.into()
-        }
+    let result = result.and_then(|exit| console.printed().map(|()| exit));
+    if let Err(error) = &result {
+        console.error(error);
     }
+    console.end(&result).into()
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {

@@ -35,21 +35,24 @@ struct Report {
 }
 
 pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, UserError> {
-    if args.computer.is_none() && args.user.is_empty() && args.name.is_empty() {
+    if args.whose.computer.is_none() && args.whose.user.is_empty() && args.name.is_empty() {
         let message = "Nothing says which personalities to forget.";
         return Err(UserError::new(Exit::BadArguments, message).hint(
             "Give --computer NAME, --user PATTERN or --name NAME; `coldstate list` shows what is there.",
         ));
     }
-    let failed = |error: StoreError| store_error(&error, &args.datastore);
-    let datastore = store::open(&args.datastore, &args.password)?;
+    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
+    let datastore = store::open(&args.store)?;
     let listing = datastore.personalities().map_err(failed)?;
     let forgotten = chosen(&listing, args)?;
     say(console, &forgotten, args.dry_run);
     if !args.dry_run {
         let names: Vec<&str> = forgotten.iter().map(|one| one.name.as_str()).collect();
         datastore.forget(&names).map_err(failed)?;
-        console.line(format!("`coldstate prune --datastore {}` frees their space", args.datastore.display()));
+        console.line(format!(
+            "`coldstate prune --datastore {}` frees their space",
+            args.store.datastore.display()
+        ));
     }
     console.json(&Report { dry_run: args.dry_run, forgotten, pruned: None });
     Ok(Exit::Done)
@@ -57,7 +60,7 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
 
 fn chosen(listing: &Listing, args: &args::Forget) -> Result<Vec<Forgotten>, UserError> {
     if args.name.is_empty() {
-        let found = store::of_users(listing.select(args.computer.as_deref(), None), &args.user);
+        let found = store::of_users(listing.select(args.whose.computer.as_deref(), None), &args.whose.user);
         return if found.is_empty() { Err(store::no_match(listing)) } else { Ok(forgotten(&found)) };
     }
     let find = |name: &String| {
@@ -89,8 +92,8 @@ fn say(console: &Console, forgotten: &[Forgotten], dry_run: bool) {
 }
 
 pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserError> {
-    let failed = |error: StoreError| store_error(&error, &args.datastore);
-    let datastore = store::open(&args.datastore, &args.password)?;
+    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
+    let datastore = store::open(&args.store)?;
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     let listing = datastore.personalities().map_err(failed)?;

@@ -1,12 +1,12 @@
 //! `list`, `show` and `verify`: what is in a datastore, and whether it is still what was put there. And what the
 //! verbs share that open one.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::{
-    args::{PasswordFile, Select},
+    args::{self, PasswordFile, Select},
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     gather::{FileItem, IniItem, Item, KeyItem, Restore},
-    record::Record,
+    record::Step,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
     windows::{Profile, ProfileKind, UserPattern},
@@ -68,9 +68,9 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
 }
 
 /// Opens the datastore.
-pub(super) fn open(folder: &Path, password: &PasswordFile) -> Result<Datastore, UserError> {
-    let password = password::read(password)?;
-    Datastore::open(folder, password.as_ref()).map_err(|error| store_error(&error, folder))
+pub(super) fn open(args: &args::Store) -> Result<Datastore, UserError> {
+    let password = password::read(&args.password)?;
+    Datastore::open(&args.datastore, password.as_ref()).map_err(|error| store_error(&error, &args.datastore))
 }
 
 /// Opens the datastore, or makes it where the folder is empty or missing.
@@ -89,18 +89,18 @@ pub(super) struct Selected {
 
 /// Opens the datastore and finds the personalities that the arguments ask for. Finding none is an error.
 pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserError> {
-    let failed = |error: StoreError| store_error(&error, &args.datastore);
-    let store = open(&args.datastore, &args.password)?;
+    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
+    let store = open(&args.store)?;
     let listing = store.personalities().map_err(failed)?;
     let damaged: Vec<String> =
         listing.damaged.iter().map(|(name, error)| format!("{name}: {error}")).collect();
     damaged.iter().for_each(|damaged| console.warn(damaged));
     let found = match args.all {
-        true => listing.select(args.computer.as_deref(), None),
-        false => listing.most_recent(args.computer.as_deref(), None),
+        true => listing.select(args.whose.computer.as_deref(), None),
+        false => listing.most_recent(args.whose.computer.as_deref(), None),
     };
-    let personalities: Vec<Personality> = of_users(found, &args.user).into_iter().cloned().collect();
-    if personalities.is_empty() && (args.computer.is_some() || !args.user.is_empty()) {
+    let personalities: Vec<Personality> = of_users(found, &args.whose.user).into_iter().cloned().collect();
+    if personalities.is_empty() && (args.whose.computer.is_some() || !args.whose.user.is_empty()) {
         return Err(no_match(&listing));
     }
     Ok(Selected { store, personalities, damaged })
@@ -177,7 +177,7 @@ struct Shown<'a> {
 
 pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> {
     let selected = select(console, args)?;
-    let failed = |error: StoreError| store_error(&error, &args.datastore);
+    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
     let mut shown = Vec::new();
     for personality in &selected.personalities {
         let computer = &personality.header.computer;
@@ -266,10 +266,12 @@ fn print_rule(console: &Console, rule: &CarriedRule) {
 }
 
 pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let record = console.begin("Verify", &[Step::Open, Step::Check]);
+    record.course.enter(Step::Open);
     let selected = select(console, args)?;
-    let record = Arc::new(Record::default());
     interrupt::cancels(&record);
-    let everything = args.computer.is_none() && args.user.is_empty();
+    record.course.enter(Step::Check);
+    let everything = args.whose.computer.is_none() && args.whose.user.is_empty();
     let found: Result<Verification, StoreError> = {
         let _progress = console.progress("verifying", &record);
         match everything {
@@ -280,7 +282,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
             }
         }
     };
-    let found = found.map_err(|error| store_error(&error, &args.datastore))?;
+    let found = found.map_err(|error| store_error(&error, &args.store.datastore))?;
     for finding in &found.findings {
         console.warn(finding.to_string());
         let Finding::Chunk { affected, .. } = finding else { continue };
@@ -288,7 +290,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
             console.warn(format!("  `{item}` of {personality}"));
         }
     }
-    console.line(format!(
+    console.outcome(format!(
         "{} personalities with {} items checked, {} in {} chunks read: {}",
         found.personalities,
         found.items,
@@ -303,7 +305,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
     if !found.findings.is_empty() {
         let message = format!(
             "The datastore {} is damaged: {} findings.",
-            args.datastore.display(),
+            args.store.datastore.display(),
             found.findings.len()
         );
         console.complain(&UserError::new(Exit::DatastoreDamaged, message).hint(

@@ -110,6 +110,7 @@ impl PackWriter {
         self.file.len() >= TARGET_LEN
     }
 
+    /// Writes the list of the chunks. All bytes have then been handed to the system, and the disk had room for them.
     pub(super) fn finish(mut self, seal: &Seal) -> io::Result<FinishedPack> {
         let list: Vec<u8> = self.entries.iter().flat_map(|entry| entry.to_bytes()).collect();
         let mut list = seal.seal(Part::PackList, list)?;
@@ -120,6 +121,7 @@ impl PackWriter {
         self.file.write_all(&list)?;
         self.file.write_all(&Hash::of(&list).0)?;
         self.file.write_all(END_MAGIC)?;
+        self.file.flush()?;
         Ok(FinishedPack { id: self.file.hash(), file: self.file, entries: self.entries })
     }
 }

@@ -25,7 +25,7 @@ use super::{
     datastore::{Datastore, Loaded, publish_index},
     error::StoreError,
     files::Scratch,
-    pack::{self, Entry, PackWriter},
+    pack::{self, Entry, FinishedPack, PackWriter},
     personality::{Lines, Personality},
     seal::{Part, Seal},
 };
@@ -288,7 +288,7 @@ impl Writer<'_> {
         drop(flow);
         self.shared.check()?;
         let open = lock(&self.shared.open).take();
-        let result = open.map_or(Ok(()), |pack| self.shared.end_pack(pack));
+        let result = open.map_or(Ok(()), |pack| self.shared.publish(pack.finish(&self.shared.seal)?));
         let result = result.and_then(|()| self.shared.list_packs(1));
         self.store.forget_index();
         if let Err(error) = result {
@@ -352,15 +352,16 @@ impl Shared {
                 None => open.insert(PackWriter::new(&self.scratch)?),
             };
             pack.add(entry, stored)?;
-            if pack.is_full() { open.take() } else { None }
+            // The list is written before another pack begins: on a disk that fills up, the next one would take its place.
+            let full = if pack.is_full() { open.take() } else { None };
+            full.map(|pack| pack.finish(&self.seal)).transpose()?
         };
         // Outside of the lock: the disk may take its time, and the other threads go on with the next pack.
-        full.map_or(Ok(()), |pack| self.end_pack(pack))?;
+        full.map_or(Ok(()), |pack| self.publish(pack))?;
         self.list_packs(PACKS_PER_INDEX)
     }
 
-    fn end_pack(&self, pack: PackWriter) -> io::Result<()> {
-        let pack = pack.finish(&self.seal)?;
+    fn publish(&self, pack: FinishedPack) -> io::Result<()> {
         pack.file.publish(&self.root.join(pack::relative_path(pack.id)))?;
         lock(&self.unlisted).push((pack.id, pack.entries));
         Ok(())

@@ -3,5 +3,6 @@
 mod cmtrace;
 mod progress;
 
-pub use cmtrace::{CmTrace, Severity};
+pub use crate::record::Severity;
+pub use cmtrace::CmTrace;
 pub use progress::{Phase, ProgressLog};
