@@ -165,8 +165,8 @@ fn the_creator_makes_the_same_command_lines_as_the_exported_sequences() {
         if !arguments.contains('\'') {
             continue;
         }
-        for store in ["%_SMSTSUserStatePath%", "%ColdstateStore%"] {
-            let joined = arguments.trim_matches(['(', ')']).replace("' + $Store + '", store);
+        for (store, computer) in [("%_SMSTSUserStatePath%", "%ColdstateSource%"), ("%ColdstateStore%", "%M7SOURCE%")] {
+            let joined = arguments.trim_matches(['(', ')']).replace("' + $Store + '", store).replace("' + $Computer + '", computer);
             made.insert(format!("%ColdstateExe% {}", joined.trim_matches('\'')));
         }
     }
