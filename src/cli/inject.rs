@@ -262,7 +262,12 @@ fn act(
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let time = crate::nt::FileTime::now().0;
-    let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
+    let folder = match target.parent() {
+        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
+        None => target,
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 
