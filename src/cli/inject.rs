@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    args::{self, Merge, Select},
+    args::{self, Merge, Select, needed},
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
@@ -25,6 +25,8 @@ use crate::{
     nt::WinPath,
     record::{Note, Record, State, Step},
     rules::Collision,
+    store::Personality,
+    taskseq::Phase,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -37,6 +39,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Settlement>,
     done: &'a Done,
+    /// INI files that get entries.
+    ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
@@ -57,24 +61,22 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     if let Some(journal) = &args.undo {
         return undo(console, journal);
     }
-    let (Some(datastore), Some(computer), Some(root)) = (&args.datastore, &args.computer, &args.target)
-    else {
-        return Err(UserError::new(
-            Exit::BadArguments,
-            "`inject` needs --datastore, --computer and --target.",
-        ));
-    };
+    let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
+    let computer = needed(args.computer.as_ref(), "--computer NAME")?;
+    let root = needed(args.target.as_ref(), "--target FOLDER")?;
     let select = Select {
-        store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
-        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
+        store: args::Store { datastore: Some(datastore.clone()), password: args.password.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
     let record = console.begin("Inject", &[Step::Open, Step::Plan, Step::Put]);
     record.course.about(computer);
     record.course.enter(Step::Open);
-    let selected = store::select(console, &select)?;
+    let mut selected = store::select(console, &select)?;
+    selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    tell(console, computer, &selected.personalities);
     interrupt::cancels(&record);
     record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
     record.course.enter(Step::Plan);
@@ -110,6 +112,9 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let done = act(console, args, &plan, &sources, &*target, &record)?;
     let exit = console.notes(&record);
     let verb = if args.dry_run { "would be written" } else { "written" };
+    console.note_fact("computer", computer.as_str());
+    console.note_fact("personalities", selected.personalities.len());
+    console.note_fact("bytes", done.bytes);
     console.outcome(format!(
         "{} files and {} folders {verb} to {}: {}",
         done.files,
@@ -125,11 +130,24 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         dry_run: args.dry_run,
         windows,
         done: &done,
+        ini_files: plan.ini_files().collect(),
         losses: &plan.losses,
         notes: record.notes(),
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Tells the progress file what is to be applied.
+fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
+    console.tell(|log| {
+        log.computer(computer);
+        for one in personalities.iter().filter(|one| one.header.user.is_some()) {
+            log.detected_user(&one.user(), true);
+        }
+        log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
+    });
+    console.phase(Phase::Applying);
 }
 
 /// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.
@@ -244,7 +262,12 @@ fn act(
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let time = crate::nt::FileTime::now().0;
-    let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
+    let folder = match target.parent() {
+        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
+        None => target,
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 
@@ -284,6 +307,9 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         plan.replaced_count()
     ));
+    for path in plan.ini_files() {
+        console.status(format!("entries to be set in: {path}"));
+    }
     for Loss { feature, items, example } in &plan.losses {
         console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
     }

@@ -10,14 +10,14 @@ use super::{
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    interrupt, password,
+    interrupt, moved, password,
 };
 use crate::{
     gather::{FileItem, IniItem, Item, KeyItem, Restore},
     record::Step,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
-    windows::{Profile, ProfileKind, UserPattern},
+    windows::{Profile, ProfileKind, UserPattern, UserSelection},
 };
 
 /// How many of the items that a damaged chunk concerns are listed; JSON has more.
@@ -68,9 +68,10 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
 }
 
 /// Opens the datastore.
-pub(super) fn open(args: &args::Store) -> Result<Datastore, UserError> {
+pub(super) fn open(console: &Console, args: &args::Store) -> Result<Datastore, UserError> {
+    let folder = moved::follow(console, args.folder()?)?;
     let password = password::read(&args.password)?;
-    Datastore::open(&args.datastore, password.as_ref()).map_err(|error| store_error(&error, &args.datastore))
+    Datastore::open(&folder, password.as_ref()).map_err(|error| store_error(&error, &folder))
 }
 
 /// Opens the datastore, or makes it where the folder is empty or missing.
@@ -89,9 +90,8 @@ pub(super) struct Selected {
 
 /// Opens the datastore and finds the personalities that the arguments ask for. Finding none is an error.
 pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserError> {
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
-    let store = open(&args.store)?;
-    let listing = store.personalities().map_err(failed)?;
+    let store = open(console, &args.store)?;
+    let listing = store.personalities().map_err(|error| store_error(&error, store.path()))?;
     let damaged: Vec<String> =
         listing.damaged.iter().map(|(name, error)| format!("{name}: {error}")).collect();
     damaged.iter().for_each(|damaged| console.warn(damaged));
@@ -106,6 +106,34 @@ pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserE
     Ok(Selected { store, personalities, damaged })
 }
 
+impl Selected {
+    /// Keeps the personalities of the users that are wanted. Leaving none is an error.
+    pub(super) fn keep(&mut self, users: &args::Users) -> Result<(), UserError> {
+        let patterns = |texts: &[String]| texts.iter().map(UserPattern::new).collect();
+        let selection = UserSelection {
+            all: users.all_users,
+            include: patterns(&users.users),
+            exclude: patterns(&users.exclude_users),
+            used_since: users.used_since,
+            usmt_order: users.usmt_order,
+            ..UserSelection::default()
+        };
+        let known: Vec<String> = self.personalities.iter().map(describe).collect();
+        let last_uses = self.personalities.iter().filter_map(|one| one.header.user.as_ref()?.last_used);
+        let selection = match (users.used_within, last_uses.max()) {
+            (Some(days), Some(last_use_of_pc)) => selection.used_within_days(days, last_use_of_pc),
+            _ => selection,
+        };
+        // USMT's options speak of users, and the machine's part always comes along.
+        let comes = |one: &Personality| users.usmt_order && one.header.user.is_none();
+        self.personalities.retain(|one| comes(one) || selection.decide(&as_profile(one)).taken);
+        match self.personalities.is_empty() && !known.is_empty() {
+            true => Err(nothing_of(&known)),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Of these, the personalities of users that a pattern matches; all when there is no pattern.
 pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> Vec<&'p Personality> {
     let patterns: Vec<UserPattern> = patterns.iter().map(UserPattern::new).collect();
@@ -118,6 +146,10 @@ pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> 
 pub(super) fn no_match(listing: &Listing) -> UserError {
     let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
     known.dedup();
+    nothing_of(&known)
+}
+
+fn nothing_of(known: &[String]) -> UserError {
     UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
         .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") }))
 }
@@ -134,6 +166,7 @@ fn as_profile(personality: &Personality) -> Profile {
         name: user.name.clone(),
         domain: user.domain.clone(),
         kind: if local { ProfileKind::Local } else { ProfileKind::Unknown },
+        last_used: user.last_used,
         ..Profile::default()
     }
 }
@@ -177,7 +210,7 @@ struct Shown<'a> {
 
 pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> {
     let selected = select(console, args)?;
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
+    let failed = |error: StoreError| store_error(&error, selected.store.path());
     let mut shown = Vec::new();
     for personality in &selected.personalities {
         let computer = &personality.header.computer;
@@ -197,6 +230,8 @@ pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> 
                 Item::Key(key) => print_key(console, key),
                 Item::Note(note) => console.line(format!("  - {}: {}", note.item, note.reason)),
                 Item::Ini(ini) => print_ini(console, ini),
+                // What it holds shows in the rules that refer to it.
+                Item::Environment(_) => {}
                 Item::Rule(rule) => print_rule(console, rule),
                 Item::Deferred(deferred) => console.line(format!(
                     "  at {}: {} ({}, {})",
@@ -282,7 +317,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
             }
         }
     };
-    let found = found.map_err(|error| store_error(&error, &args.store.datastore))?;
+    let found = found.map_err(|error| store_error(&error, selected.store.path()))?;
     for finding in &found.findings {
         console.warn(finding.to_string());
         let Finding::Chunk { affected, .. } = finding else { continue };
@@ -305,7 +340,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
     if !found.findings.is_empty() {
         let message = format!(
             "The datastore {} is damaged: {} findings.",
-            args.store.datastore.display(),
+            selected.store.path().display(),
             found.findings.len()
         );
         console.complain(&UserError::new(Exit::DatastoreDamaged, message).hint(

@@ -59,7 +59,12 @@ impl Taking<'_> {
     fn take(&self) -> Result<(), PutError> {
         self.record.progress.begin(&self.path());
         let (volume, ntfs) = (self.old.volume, self.old.ntfs);
-        let file = match ntfs.file(volume, self.planned.record) {
+        let file = match ntfs.file(volume, self.planned.record.number) {
+            Ok(file) if !self.planned.record.matches(file.record.sequence) => {
+                let reason =
+                    "it was deleted while this run went on, and its file record holds another file".into();
+                return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
+            }
             Ok(file) => file,
             Err(error) => {
                 let reason = format!("its file record cannot be read: {error}");
@@ -79,6 +84,10 @@ impl Taking<'_> {
         };
         let streams =
             file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<_, _>>()?;
+        if self.old.is_written_to && !ntfs.is_unchanged(volume, &file) {
+            let reason = "it was changed while it was read, and is not taken".into();
+            return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
+        }
         let item = FileItem {
             names: self.planned.paths.iter().map(|path| self.name(&file, path)).collect(),
             directory: file.is_directory,
@@ -126,6 +135,13 @@ impl Taking<'_> {
             StreamKind::UnknownCompression => {
                 let reason = in_stream(stream, "it is compressed by an unknown method");
                 self.lost(Outcome::Failed, reason, ERROR_NOT_SUPPORTED)?;
+                return Ok(item);
+            }
+            StreamKind::Encrypted if !self.takes_encrypted()? => {
+                self.note(
+                    Outcome::Skipped,
+                    in_stream(stream, "it is encrypted by EFS, and such files are not wanted"),
+                )?;
                 return Ok(item);
             }
             StreamKind::Encrypted => {
@@ -185,10 +201,21 @@ impl Taking<'_> {
     /// Notes that something is lost, and asks whether the run goes on.
     fn lost(&self, outcome: Outcome, reason: String, code: u32) -> Result<(), PutError> {
         self.note(outcome, reason)?;
+        let (folder, name) = self.object();
+        self.sink.lost(ObjectKind::File, &folder, &name, code)
+    }
+
+    fn takes_encrypted(&self) -> Result<bool, PutError> {
+        let (folder, name) = self.object();
+        self.sink.takes_encrypted(&folder, &name)
+    }
+
+    /// The file as the rules name it: its folder as the old Windows called it, and its name.
+    fn object(&self) -> (String, String) {
         let path = self.planned.paths.first().cloned().unwrap_or_default();
         let path = self.old.installation.drives.old_path(&path);
         let (folder, name) = path.rsplit_once('\\').unwrap_or(("", &path));
-        self.sink.lost(ObjectKind::File, folder, name, code)
+        (folder.to_owned(), name.to_owned())
     }
 
     fn note(&self, outcome: Outcome, reason: String) -> Result<(), PutError> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
-    rules::{CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
+    rules::{CarriedEnvironment, CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
     windows::ProfileKind,
 };
 
@@ -148,6 +148,8 @@ pub enum Item {
     Ini(IniItem),
     /// Something that was not taken, or not whole, and why.
     Note(Note),
+    /// Environments of the rule files, for rules that refer to them. They stand before the rules.
+    Environment(CarriedEnvironment),
     /// A rule that says how items are put back. All of them stand before the items.
     Rule(CarriedRule),
     /// Something the rules want done by the new Windows.

@@ -35,6 +35,9 @@ const DATA_TYPES: [(&str, u32); 8] = [
 /// # Errors
 /// Only when the sink fails.
 pub fn gather_rules(rules: &CompiledRules, sink: &dyn Sink) -> Result<(), PutError> {
+    for environment in rules.environments() {
+        sink.item(&Item::Environment(environment.clone()))?;
+    }
     for rule in rules.carried() {
         sink.item(&Item::Rule(rule.clone()))?;
     }

@@ -272,7 +272,12 @@ fn each_file(
                 Item::Ini(item) => each_ini(at, item),
                 // Notes tell of what was not taken; keys are merged into hives by those who edit hives, and the rules
                 // are read when a personality is placed.
-                Item::File(_) | Item::Note(_) | Item::Key(_) | Item::Rule(_) | Item::Deferred(_) => {}
+                Item::File(_)
+                | Item::Note(_)
+                | Item::Key(_)
+                | Item::Environment(_)
+                | Item::Rule(_)
+                | Item::Deferred(_) => {}
             }
             number = number.saturating_add(1);
         };

@@ -216,6 +216,7 @@ fn rule(kind: RuleKind, pattern: &str, call: Option<(&str, &[&str])>) -> Carried
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 

@@ -185,5 +185,6 @@ pub(super) fn rule(kind: RuleKind, pattern: &str, call: &[&str]) -> CarriedRule 
         }),
         security: kind == RuleKind::ExcludeAttributes,
         time_fields: kind == RuleKind::ExcludeAttributes,
+        written: None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{content::changes, merge::policy};
+use super::{content::changes, environment::Written, merge::policy};
 use crate::rules::{
     diagnostic::Place,
     function::{Call, Function, Use},
@@ -48,6 +48,9 @@ pub struct CarriedRule {
     /// `attributes` names `TimeFields`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_fields: bool,
+    /// As its file has it, where the new Windows has a say in its variables: [`super::work_out`] looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
 }
 
 /// A call of a helper function.

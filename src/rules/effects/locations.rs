@@ -434,6 +434,7 @@ mod tests {
             variable: "V".to_owned(),
             source: source.to_owned(),
             portable: portable.to_owned(),
+            environment: None,
         };
         let remaps =
             [remap(r"C:\App", r"%PROGRAMFILES%\App"), remap(r"C:\App\Data", r"%CSIDL_MYDOCUMENTS%\App")];
