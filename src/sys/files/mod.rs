@@ -13,13 +13,8 @@ mod win32;
 pub use linux::{flush_volume, space};
 #[cfg(windows)]
 pub use win32::{
-<<<<<<< HEAD
-    Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, free_space, open, security,
-    set_basic, set_extended_attributes, set_security, set_short_name, short_name,
-=======
     Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, flush_volume, open, security,
-    set_basic, set_security, set_short_name, short_name, space,
->>>>>>> main
+    set_basic, set_extended_attributes, set_security, set_short_name, short_name, space,
 };
 
 #[cfg(target_os = "linux")]

@@ -31,16 +31,10 @@ use windows_sys::Win32::{
     Storage::FileSystem::{
         CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-<<<<<<< HEAD
         FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW,
-        GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING,
-        READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
-=======
-        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FindClose, FindFirstFileW,
         GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
         GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
         WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
->>>>>>> main
     },
     System::{
         IO::{DeviceIoControl, IO_STATUS_BLOCK},
