@@ -665,7 +665,11 @@ impl Source for Meeting {
         // The limit only ends a test that has failed.
         let (_wanted, result) =
             self.more.wait_timeout_while(wanted, Duration::from_secs(60), |wanted| *wanted < 2).unwrap();
-        if result.timed_out() { Err("nobody wants the other meanwhile".into()) } else { self.inner.content(content) }
+        if result.timed_out() {
+            Err("nobody wants the other meanwhile".into())
+        } else {
+            self.inner.content(content)
+        }
     }
 }
 
@@ -716,5 +720,8 @@ fn a_file_encrypted_by_efs_is_kept_back_with_what_to_do() {
     inject_into(&[&p], &root, &dir.path().join("journal"), Merge::Refuse, &record).unwrap();
     assert!(!root.join("secret.txt").exists());
     let notes = record.notes();
-    assert!(matches!(&*notes, [note] if note.outcome == Outcome::Skipped && note.reason.contains("cipher /d")), "{notes:?}");
+    assert!(
+        matches!(&*notes, [note] if note.outcome == Outcome::Skipped && note.reason.contains("cipher /d")),
+        "{notes:?}"
+    );
 }

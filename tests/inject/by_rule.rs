@@ -48,7 +48,10 @@ fn files_go_where_location_modify_says() {
         ("no rule", vec![], &[r"\Users\anna\Documents\Projects\2020\report.txt"]),
         (
             "RelativeMove",
-            vec![moves(projects, &["RelativeMove", r"C:\Users\anna.old\My Documents\Projects", r"%CSIDL_DESKTOP%\Old"])],
+            vec![moves(
+                projects,
+                &["RelativeMove", r"C:\Users\anna.old\My Documents\Projects", r"%CSIDL_DESKTOP%\Old"],
+            )],
             &[r"\Users\anna\Desktop\Old\2020\report.txt"],
         ),
         (
@@ -66,7 +69,11 @@ fn files_go_where_location_modify_says() {
             vec![moves(projects, &["ExactMove", r"%CSIDL_DESKTOP% [last.txt]"])],
             &[r"\Users\anna\Desktop\last.txt"],
         ),
-        ("Move", vec![moves(projects, &["Move", r"%CSIDL_DESKTOP%\All"])], &[r"\Users\anna\Desktop\All\Projects\2020\report.txt"]),
+        (
+            "Move",
+            vec![moves(projects, &["Move", r"%CSIDL_DESKTOP%\All"])],
+            &[r"\Users\anna\Desktop\All\Projects\2020\report.txt"],
+        ),
         (
             "the more specific rule of a component",
             vec![
@@ -92,9 +99,13 @@ fn files_go_where_location_modify_says() {
         let before = snapshot(new.root());
         let (done, notes) = new.inject(&files(&[REPORT]), &rules, Merge::Refuse);
         let after = snapshot(new.root());
-        let mut found: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && new.root().join(path).is_file()).collect();
+        let mut found: Vec<_> = after
+            .keys()
+            .filter(|path| !before.contains_key(*path) && new.root().join(path).is_file())
+            .collect();
         found.sort();
-        let shown: Vec<String> = found.iter().map(|path| format!(r"\{}", path.display().to_string().replace('/', r"\"))).collect();
+        let shown: Vec<String> =
+            found.iter().map(|path| format!(r"\{}", path.display().to_string().replace('/', r"\"))).collect();
         assert_eq!(shown, expected, "{name}: {notes:?}");
         assert_eq!(done.files, expected.len() as u64, "{name}");
         assert!(expected.iter().all(|path| new.text(path).as_deref() == Some(REPORT)), "{name}");
@@ -199,7 +210,10 @@ fn who_wins_is_said_by_rule_or_by_choice() {
             assert_eq!(new.text(&format!(r"\Users\anna\Desktop\{second}")).as_deref(), Some("old"));
             assert!(notes.iter().any(|note| note.item == OLD && note.reason.contains(second)), "{notes:?}");
         } else if expected == "new" {
-            assert!(notes.iter().any(|note| note.item == OLD && note.outcome == Outcome::Skipped), "{notes:?}");
+            assert!(
+                notes.iter().any(|note| note.item == OLD && note.outcome == Outcome::Skipped),
+                "{notes:?}"
+            );
         }
         let once = snapshot(new.root());
         let (done, _) = new.inject(&p, &rules, merge);
@@ -217,7 +231,10 @@ fn program(version: [u16; 4]) -> Option<Vec<u8>> {
         version = tuple(int(part) for part in sys.argv[1].split('.'))\n\
         sys.stdout.buffer.write(pe.file('Tool', 'tool.exe', version, True))";
     let text = version.map(|part| part.to_string()).join(".");
-    let made = Command::new("python3").args(["-c", SCRIPT, &text]).current_dir(package_root().join("images")).output();
+    let made = Command::new("python3")
+        .args(["-c", SCRIPT, &text])
+        .current_dir(package_root().join("images"))
+        .output();
     match made {
         Ok(made) if made.status.success() => Some(made.stdout),
         _ => {
@@ -269,7 +286,13 @@ fn a_replaced_file_keeps_what_keep_existing_names() {
         item.times = times(5);
         item.security = Some(descriptor(1001));
     };
-    for kept in [&[][..], &["Security"], &["TimeFields"], &["FileAttrib:HR"], &["Security", "TimeFields", "FileAttrib:H"]] {
+    for kept in [
+        &[][..],
+        &["Security"],
+        &["TimeFields"],
+        &["FileAttrib:HR"],
+        &["Security", "TimeFields", "FileAttrib:H"],
+    ] {
         let Some(volume) = Mounted::new(32, "streams_interface=windows") else { return };
         let new = Settled::at(&volume.root());
         new.write(NEW, "new");
@@ -287,7 +310,8 @@ fn a_replaced_file_keeps_what_keep_existing_names() {
         new.inject(&p, &rules, Merge::Refuse);
         assert_eq!(new.text(NEW).as_deref(), Some("old"));
         let after = shown(&volume, NEW);
-        let theirs = [times(5).created, times(5).modified].iter().flat_map(|time| time.0.to_be_bytes()).collect();
+        let theirs =
+            [times(5).created, times(5).modified].iter().flat_map(|time| time.0.to_be_bytes()).collect();
         let has = |what: &str| kept.contains(&what);
         assert_eq!(after.1, if has("TimeFields") { before.1 } else { theirs }, "{kept:?}");
         // The SID of the old anna is the new one's.

@@ -455,21 +455,37 @@ fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
         ),
         ("INI files of bad names", nothing, {
             let mut hostile = new().ini(&[&own("NUL"), &own("x.ini."), &own("con.ini")], "s", "n");
-            for names in [&["..", "bob", "x.ini"][..], &["a.ini:stream"], &[r"..\..\..\Windows\x.ini"], &["*.ini"]] {
-                let path = WinPath::from_names(&["Users", "anna.old"].iter().chain(names).map(|name| NtString::from(*name)).collect::<Vec<_>>());
+            for names in
+                [&["..", "bob", "x.ini"][..], &["a.ini:stream"], &[r"..\..\..\Windows\x.ini"], &["*.ini"]]
+            {
+                let path = WinPath::from_names(
+                    &["Users", "anna.old"]
+                        .iter()
+                        .chain(names)
+                        .map(|name| NtString::from(*name))
+                        .collect::<Vec<_>>(),
+                );
                 let entries = vec![IniEntry { section: "s".into(), name: "n".into(), ..IniEntry::default() }];
                 hostile.personality.others.push(Item::Ini(IniItem { path, entries, ..IniItem::default() }));
             }
             hostile
         }),
         ("an INI file behind a link", link_file, new().ini(&[&own(r"Desktop\file.txt")], "s", "n")),
-        ("an INI file in a linked folder", link_documents, new().ini(&[&own(r"My Documents\win.ini")], "s", "n")),
+        (
+            "an INI file in a linked folder",
+            link_documents,
+            new().ini(&[&own(r"My Documents\win.ini")], "s", "n"),
+        ),
         (
             "INI entries that a rule moves",
             nothing,
             new()
                 .ini(&[&own("x.ini")], "s", "n")
-                .ini_rule(RuleKind::LocationModify, r"C:\Users\anna.old\x.ini|* [*]", &["ExactMove", r"C:\Windows\system.ini|boot [shell]"])
+                .ini_rule(
+                    RuleKind::LocationModify,
+                    r"C:\Users\anna.old\x.ini|* [*]",
+                    &["ExactMove", r"C:\Windows\system.ini|boot [shell]"],
+                )
                 .ini_rule(RuleKind::Merge, r"C:\* [*]", &["SourcePriority"]),
         ),
         (
@@ -605,9 +621,18 @@ fn entries_of_ini_files_cannot_bring_others_along() {
         let at = under(dir.path(), r"\Users\anna\Desktop\own.ini");
         fs_err::write(&at, "[s]\r\nkept=1\r\n").unwrap();
         let mut hostile = Hostile::new();
-        let entry = IniEntry { section: section.into(), name: name.into(), value: value.into(), ..IniEntry::default() };
+        let entry = IniEntry {
+            section: section.into(),
+            name: name.into(),
+            value: value.into(),
+            ..IniEntry::default()
+        };
         let path = r"\Users\anna.old\Desktop\own.ini".into();
-        hostile.personality.others.push(Item::Ini(IniItem { path, entries: vec![entry], ..IniItem::default() }));
+        hostile.personality.others.push(Item::Ini(IniItem {
+            path,
+            entries: vec![entry],
+            ..IniItem::default()
+        }));
         let target = inject::open(dir.path()).unwrap();
         let windows = new_windows::read(&*target);
         let placement = place(&windows, Some(&anna(&windows)), hostile.variables, hostile.rules);

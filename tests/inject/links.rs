@@ -69,12 +69,20 @@ fn a_shell_link_leads_to_the_new_place() {
     assert_eq!(link.strings[4].as_deref(), Some(r"C:\Users\anna\AppData\Roaming\icon.ico"));
 
     // With variables: right as it is, and not.
-    let right = Link::to(r"C:\Users\anna.old\Desktop\n.txt", r".\n.txt", "").with_environment(r"%USERPROFILE%\Desktop\n.txt");
+    let right = Link::to(r"C:\Users\anna.old\Desktop\n.txt", r".\n.txt", "")
+        .with_environment(r"%USERPROFILE%\Desktop\n.txt");
     let link = Link::read(&injected("right.lnk", &right.to_bytes()).0);
     assert_eq!(link.environment().as_deref(), Some(r"%USERPROFILE%\Desktop\n.txt"));
     assert_eq!(link.local.as_deref(), Some(r"C:\Users\anna\Desktop\n.txt"));
     let wrong = Link { local: None, ..right }.with_environment(r"%USERPROFILE%\My Documents\n.txt");
-    let wrong = Link { blocks: wrong.blocks.into_iter().filter(|(_, data)| !data.starts_with(br"%USERPROFILE%\Desktop")).collect(), ..wrong };
+    let wrong = Link {
+        blocks: wrong
+            .blocks
+            .into_iter()
+            .filter(|(_, data)| !data.starts_with(br"%USERPROFILE%\Desktop"))
+            .collect(),
+        ..wrong
+    };
     let link = Link::read(&injected("wrong.lnk", &wrong.to_bytes()).0);
     assert_eq!(link.environment().as_deref(), Some(r"C:\Users\anna\Documents\n.txt"));
     assert_eq!(link.blocks.iter().map(|(signature, _)| *signature).collect::<Vec<_>>(), [ENVIRONMENT]);
@@ -83,7 +91,10 @@ fn a_shell_link_leads_to_the_new_place() {
 #[test]
 fn a_link_that_leads_elsewhere_or_is_none_stays_as_it_is() {
     let others = [
-        ("program.lnk", Link::to(r"C:\Windows\notepad.exe", r"..\..\..\Windows\notepad.exe", r"C:\Windows").to_bytes()),
+        (
+            "program.lnk",
+            Link::to(r"C:\Windows\notepad.exe", r"..\..\..\Windows\notepad.exe", r"C:\Windows").to_bytes(),
+        ),
         ("server.lnk", Link { local: None, ..Link::to("", r"..\x", r"\\server\share") }.to_bytes()),
     ];
     for (name, bytes) in others {
@@ -93,7 +104,10 @@ fn a_link_that_leads_elsewhere_or_is_none_stays_as_it_is() {
     }
     let (after, notes) = injected("no.lnk", b"L\0\0\0 and then nothing of a link");
     assert_eq!(after, b"L\0\0\0 and then nothing of a link");
-    assert!(notes.iter().any(|note| note.item.ends_with("no.lnk") && note.outcome == Outcome::Partial), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.item.ends_with("no.lnk") && note.outcome == Outcome::Partial),
+        "{notes:?}"
+    );
     // Cut off anywhere, it is noted or kept, and never half a link.
     let whole = Link::to(r"C:\Users\anna.old\Desktop\x", r".\x", r"C:\Users\anna.old\Desktop").to_bytes();
     let new = Settled::in_a_folder();
@@ -236,6 +250,9 @@ fn links_whose_datastore_is_gone_are_not_written_with_the_old_paths() {
     let placed = [Placed { source: &source, placement }];
     let record = Record::default();
     let plan = inject::plan(&placed, &*target, &Options::default(), &record);
-    assert!(matches!(&plan, Err(InjectError::Source(error)) if error.to_string().contains("gone")), "{plan:?}");
+    assert!(
+        matches!(&plan, Err(InjectError::Source(error)) if error.to_string().contains("gone")),
+        "{plan:?}"
+    );
     assert_eq!(record.notes(), []);
 }

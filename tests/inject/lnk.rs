@@ -64,8 +64,11 @@ impl Link {
         out[60] = 1;
         out.extend(&self.id_list);
         if let Some(local) = &self.local {
-            let volume = [&17_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), &[1, 2, 3, 4], &16_u32.to_le_bytes(), &[0]].concat();
-            let ansi: Vec<u8> = local.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).chain([0]).collect();
+            let volume =
+                [&17_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), &[1, 2, 3, 4], &16_u32.to_le_bytes(), &[0]]
+                    .concat();
+            let ansi: Vec<u8> =
+                local.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).chain([0]).collect();
             let header = if self.is_wide { 0x24 } else { 0x1C };
             let base = header + volume.len();
             let suffix = base + ansi.len();

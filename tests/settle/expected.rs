@@ -58,7 +58,9 @@ impl Round {
     /// Where a path of the old volume goes.
     fn place(&self, old: &Path, sids: &[(Sid, Sid)]) -> PathBuf {
         let table = self.table();
-        let Some((from, to)) = table.iter().find(|(from, _)| old.starts_with(from)) else { return old.into() };
+        let Some((from, to)) = table.iter().find(|(from, _)| old.starts_with(from)) else {
+            return old.into();
+        };
         // Master keys stay below the SID they were made for.
         let keeps_sid = old.iter().any(|name| name == "Protect");
         let name = |name: &OsStr| {
@@ -116,9 +118,11 @@ fn replace(bytes: &mut Vec<u8>, old: &[u8], new: &[u8]) {
 /// In a link that was made comparable.
 fn lead_elsewhere(seen: &mut Seen, table: &[(PathBuf, PathBuf)]) {
     let text = |path: &Path| format!(r"C:\{}", path.display().to_string().replace('/', r"\"));
-    if let Some((old, new)) = table.iter().map(|(old, new)| (text(old), text(new))).find(|(old, _)| {
-        seen.reparse.0.windows(old.len()).any(|part| part == old.as_bytes())
-    }) {
+    if let Some((old, new)) = table
+        .iter()
+        .map(|(old, new)| (text(old), text(new)))
+        .find(|(old, _)| seen.reparse.0.windows(old.len()).any(|part| part == old.as_bytes()))
+    {
         replace(&mut seen.reparse.0, old.as_bytes(), new.as_bytes());
     }
 }

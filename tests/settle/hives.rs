@@ -53,8 +53,12 @@ fn is_text(data: &Data) -> bool {
 /// Text as it reads, other data as their bytes.
 fn told(data: &Data) -> String {
     match data {
-        Some((SZ | EXPAND_SZ | MULTI_SZ, bytes)) => NtString::from_utf16le(bytes).to_string().trim_end_matches('\0').replace('\0', "\\0"),
-        Some((kind, bytes)) => format!("{kind}: {}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Some((SZ | EXPAND_SZ | MULTI_SZ, bytes)) => {
+            NtString::from_utf16le(bytes).to_string().trim_end_matches('\0').replace('\0', "\\0")
+        }
+        Some((kind, bytes)) => {
+            format!("{kind}: {}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
         None => "a key".to_owned(),
     }
 }
@@ -95,7 +99,8 @@ fn lines(whose: &str, before: &Values, brought: &Values, after: &Values) -> Vec<
             None => line(name, "is not written".to_owned()),
         }
     }
-    let is_ours = |name: &String| brought.contains_key(name) || OTHERS.iter().any(|other| name.starts_with(other));
+    let is_ours =
+        |name: &String| brought.contains_key(name) || OTHERS.iter().any(|other| name.starts_with(other));
     for (name, was) in before.iter().filter(|(name, _)| !is_ours(name)) {
         match after.get(name) {
             Some(is) if is == was => {}
@@ -103,7 +108,9 @@ fn lines(whose: &str, before: &Values, brought: &Values, after: &Values) -> Vec<
             None => line(name, "is gone".to_owned()),
         }
     }
-    for (name, is) in after.iter().filter(|(name, is)| !is_ours(name) && !before.contains_key(*name) && is.is_some()) {
+    for (name, is) in
+        after.iter().filter(|(name, is)| !is_ours(name) && !before.contains_key(*name) && is.is_some())
+    {
         line(name, format!("is new: {}", told(is)));
     }
     lines

@@ -183,7 +183,11 @@ fn account_for_our_own(
         let (was, is) = (expected.remove(path).unwrap(), actual.remove(path).unwrap());
         let different = was.differences(&is);
         assert!(different.iter().all(|what| ["times", "contents"].contains(what)), "{path:?}: {different:?}");
-        assert_eq!(was.created_modified_accessed.0[..8], is.created_modified_accessed.0[..8], "{path:?} is new");
+        assert_eq!(
+            was.created_modified_accessed.0[..8],
+            is.created_modified_accessed.0[..8],
+            "{path:?} is new"
+        );
         let log = path.with_extension("LOG1");
         expected.remove(&log).unwrap();
         aside.extend([before[path].streams.clone(), before[&log].streams.clone()]);
@@ -212,7 +216,9 @@ fn account_for_our_own(
             hive_files.push(path);
         }
         // Its own links are as old as the profile.
-        for (path, seen) in expected.iter_mut().filter(|(path, seen)| path.starts_with(&home) && seen.is_hidden_link()) {
+        for (path, seen) in
+            expected.iter_mut().filter(|(path, seen)| path.starts_with(&home) && seen.is_hidden_link())
+        {
             if let Some(is) = actual.get(path) {
                 seen.created_modified_accessed = is.created_modified_accessed.clone();
             }
@@ -233,7 +239,9 @@ fn account_for_our_own(
     let names: Vec<String> = ours.iter().map(|path| path.display().to_string()).collect();
     let [folder, queues, exe, queue] = &*names else { panic!("{names:?}") };
     assert_eq!((&**folder, &**queues), ("ProgramData/coldstate", "ProgramData/coldstate/first-start"));
-    assert!(exe.starts_with(&format!("{queues}/coldstate-")) && queue.starts_with(&format!("{queues}/queue-")));
+    assert!(
+        exe.starts_with(&format!("{queues}/coldstate-")) && queue.starts_with(&format!("{queues}/queue-"))
+    );
 }
 
 /// Shell links are others where their target is elsewhere now: a line for each says where they lead.
@@ -261,8 +269,13 @@ fn round_trip(round: &Round) {
     let notes = notes(&report);
     let after = see(&job.image);
     let shown = &job.extracted.shown;
-    let mut expected =
-        expected::tree(round, shown, &Volume::open(&job.extracted.image), &made_comparable(&before), &told(&notes));
+    let mut expected = expected::tree(
+        round,
+        shown,
+        &Volume::open(&job.extracted.image),
+        &made_comparable(&before),
+        &told(&notes),
+    );
     let mut actual = made_comparable(&after);
     account_for_our_own(round, &job, &report, &before, &mut expected, &mut actual);
     let links = links(&job, &mut expected, &actual);
@@ -326,7 +339,8 @@ fn kill(job: &Job, round: &Round, number: u32, lines: usize) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let written = || fs_err::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+    let written =
+        || fs_err::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
     while written() < lines && child.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(1));
     }
@@ -337,11 +351,13 @@ fn kill(job: &Job, round: &Round, number: u32, lines: usize) {
 
 /// Compares lines, in any order.
 fn is_as_listed(mut said: Vec<String>, listed: &str) {
-    let mut listed: Vec<&str> = listed.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    let mut listed: Vec<&str> =
+        listed.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     said.sort();
     listed.sort_unstable();
     let more = said.iter().filter(|line| !listed.contains(&&***line)).map(|line| format!("+ {line}"));
-    let less = listed.iter().filter(|line| !said.iter().any(|said| said == *line)).map(|line| format!("- {line}"));
+    let less =
+        listed.iter().filter(|line| !said.iter().any(|said| said == *line)).map(|line| format!("- {line}"));
     let different: Vec<String> = more.chain(less).collect();
     assert!(different.is_empty() && said.len() == listed.len(), "{}", different.join("\n"));
 }
@@ -369,7 +385,10 @@ fn the_comparison_can_fail(expected: &Tree, actual: &Tree) {
     let seen = tampered.remove(at).unwrap();
     tampered.insert(at.with_extension("bak"), seen);
     let found = differences(expected, &tampered);
-    assert_eq!(found, [format!("{} is there", at.with_extension("bak").display()), format!("{} is missing", at.display())]);
+    assert_eq!(
+        found,
+        [format!("{} is there", at.with_extension("bak").display()), format!("{} is missing", at.display())]
+    );
 }
 
 #[test]

@@ -90,7 +90,10 @@ mod tests {
             _ => Look::Nothing,
         };
         assert_eq!(numbers.free(look), Some(5));
-        assert_eq!((numbers.files(10), numbers.files(20), numbers.files(30)), (&[1, 4][..], &[3][..], &[][..]));
+        assert_eq!(
+            (numbers.files(10), numbers.files(20), numbers.files(30)),
+            (&[1, 4][..], &[3][..], &[][..])
+        );
         numbers.found(10, 1);
         assert_eq!(numbers.files(10), [4]);
         assert_eq!(numbers.free(look), Some(5), "nobody took it");

@@ -30,9 +30,8 @@ use windows_sys::Win32::System::{
 };
 
 use super::{
-    extended::full_ea_information,
     ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout, Loaded, Metadata, Support,
-    Target, TargetError, Writer, read_all, read_back,
+    Target, TargetError, Writer, extended::full_ea_information, read_all, read_back,
 };
 use crate::{
     gather::Times,
@@ -368,7 +367,8 @@ impl Target for Win32 {
                 result => keep("setting the 8.3 name of", result),
             }
         }
-        if let Some(list) = metadata.extended_attributes.as_ref().filter(|_| self.has(Feature::ExtendedAttributes))
+        if let Some(list) =
+            metadata.extended_attributes.as_ref().filter(|_| self.has(Feature::ExtendedAttributes))
         {
             let list = full_ea_information(&list.0).ok_or_else(|| io::Error::other("they are damaged"));
             let result = list.and_then(|list| {

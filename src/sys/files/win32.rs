@@ -331,9 +331,8 @@ pub fn set_extended_attributes(file: &File, list: &[u8]) -> io::Result<()> {
     let mut status_block = IO_STATUS_BLOCK::default();
     // SAFETY: the handle is open; `aligned` is readable for `len` bytes at least, and the status block writable. The handle
     // is not overlapped, so nothing is written after the call.
-    let status = unsafe {
-        NtSetEaFile(file.as_raw_handle(), &raw mut status_block, aligned.as_ptr().cast(), len)
-    };
+    let status =
+        unsafe { NtSetEaFile(file.as_raw_handle(), &raw mut status_block, aligned.as_ptr().cast(), len) };
     to_result(status)
 }
 
