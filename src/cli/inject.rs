@@ -90,7 +90,11 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
                 target = inject::open_running().map_err(failed)?;
             }
         }
-        Run { console, args, names: &names, olds: &olds, record: &record }.run(&*target, wishes.take(), journal.as_ref())
+        Run { console, args, names: &names, olds: &olds, record: &record }.run(
+            &*target,
+            wishes.take(),
+            journal.as_ref(),
+        )
     };
     let result = inject();
     if let (Err(_), Some(path)) = (&result, journal.as_ref().and_then(Journal::path)) {
@@ -124,7 +128,8 @@ fn wishes(
     let bad = |text: String| UserError::new(Exit::BadArguments, text);
     let accounts = AccountRules::parse(&args.map_user, &args.map_domain).map_err(bad)?;
     let Some(folder) = inject::windows_folder(target) else {
-        let is_about_windows = args.create_accounts || !args.map_user.is_empty() || !args.map_domain.is_empty();
+        let is_about_windows =
+            args.create_accounts || !args.map_user.is_empty() || !args.map_domain.is_empty();
         return match is_about_windows {
             true => Err(UserError::new(
                 Exit::NoInstallation,
@@ -202,7 +207,10 @@ impl Run<'_> {
         let mut plan = inject::plan(&sources, target, &options, record).map_err(failed)?;
         plan.add_hives(hives, target).map_err(failed)?;
         if args.live {
-            plan.add_running(edits, settled.as_ref().map(|settled| settled.queue.jobs.clone()).unwrap_or_default());
+            plan.add_running(
+                edits,
+                settled.as_ref().map(|settled| settled.queue.jobs.clone()).unwrap_or_default(),
+            );
         }
         if let Some(windows) = &windows {
             print_settlement(console, windows, args.live);
@@ -222,7 +230,8 @@ impl Run<'_> {
     ) -> Result<Done, UserError> {
         let record = self.record;
         if self.args.dry_run {
-            return inject::act(plan, sources, &Rehearsal(target), &Journal::nowhere(), record).map_err(failed);
+            return inject::act(plan, sources, &Rehearsal(target), &Journal::nowhere(), record)
+                .map_err(failed);
         }
         let own = if journal.is_none() { Some(begin_journal(self.args, target)?) } else { None };
         let nowhere = Journal::nowhere();
@@ -267,13 +276,13 @@ impl Run<'_> {
 /// Ends the run, before anything is written, where every user is refused and accounts are missing: USMT does the same.
 fn somebody_can_be_injected(settlers: &[Settler], args: &args::Inject) -> Result<(), UserError> {
     let users = || settlers.iter().filter(|settler| settler.account.is_some() || settler.refusal.is_some());
-    let missing: Vec<&str> = users()
-        .filter_map(|settler| settler.refusal.as_ref()?.missing.as_deref())
-        .collect();
+    let missing: Vec<&str> =
+        users().filter_map(|settler| settler.refusal.as_ref()?.missing.as_deref()).collect();
     if missing.is_empty() || args.create_accounts || users().any(|settler| settler.refusal.is_none()) {
         return Ok(());
     }
-    let what = format!("No user can be injected: the new Windows lacks the local accounts {}.", missing.join(", "));
+    let what =
+        format!("No user can be injected: the new Windows lacks the local accounts {}.", missing.join(", "));
     Err(UserError::new(Exit::NoAccount, what)
         .hint("--create-accounts makes them, --map-user OLD=NEW names others; nothing was written."))
 }
@@ -432,9 +441,10 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
         InjectError::NotWindows => {
             (Exit::Unsupported, "Give --target, or run this in the Windows that it is for.")
         }
-        InjectError::NotAdministrator => {
-            (Exit::AccessDenied, "Open the command prompt with \"Run as administrator\", and run it there again.")
-        }
+        InjectError::NotAdministrator => (
+            Exit::AccessDenied,
+            "Open the command prompt with \"Run as administrator\", and run it there again.",
+        ),
         InjectError::Cancelled => (Exit::Cancelled, "The target is as it was."),
         _ => (Exit::WriteFailed, "The journal says what is left."),
     };

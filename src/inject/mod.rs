@@ -42,13 +42,11 @@ pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 #[cfg(windows)]
 pub use running::ThisWindows;
-pub use running::{
-    AccountPassword, Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows,
-};
+pub use running::{AccountPassword, Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
 pub use settle::{
-    Account, AccountRules, Edited, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality,
-    Prepared, Queue, Refusal, RegistryMerge, RegistryOwner, SERVICE, Settled, Settler, Territory, Texts,
-    Trespass, Wishes, finish, prepare, settle, user_classes_hive, user_hive_from_default, windows_folder,
+    Account, AccountRules, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Prepared,
+    Queue, Refusal, RegistryMerge, RegistryOwner, SERVICE, Settled, Settler, Territory, Texts, Trespass,
+    Wishes, finish, prepare, settle, user_classes_hive, user_hive_from_default, windows_folder,
 };
 pub use sources::{Below, StoredPersonality};
 pub use target::{
@@ -157,7 +155,9 @@ pub enum InjectError {
     #[error("no Windows runs here")]
     NotWindows,
     /// This Windows lets only administrators do this.
-    #[error("to inject into the running Windows, or to take that back, this program must run as an administrator")]
+    #[error(
+        "to inject into the running Windows, or to take that back, this program must run as an administrator"
+    )]
     NotAdministrator,
     /// A rule of the administrator is about nobody.
     #[error("{0} matches no user of these personalities")]

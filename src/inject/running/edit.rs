@@ -75,7 +75,9 @@ pub(in crate::inject) fn edits(
 ) -> Result<Vec<RegistryEdit>, String> {
     let named = |path: &KeyPath| -> Result<NtString, String> {
         let full = match hive {
-            LoadedHive::Software => [NtString::from("SOFTWARE")].into_iter().chain(path.names().iter().cloned()).collect(),
+            LoadedHive::Software => {
+                [NtString::from("SOFTWARE")].into_iter().chain(path.names().iter().cloned()).collect()
+            }
             LoadedHive::System => match path.names() {
                 [set, rest @ ..] if set.eq_ignore_case(&control_set.into()) => {
                     let current = ["SYSTEM", "CurrentControlSet"].map(NtString::from);
@@ -107,7 +109,12 @@ pub(in crate::inject) fn edits(
                     edits.push(RegistryEdit::MakeKey { key: name.clone() });
                     for (value, data) in values(key)? {
                         let after = Some(data);
-                        edits.push(RegistryEdit::Value { key: name.clone(), name: value, before: None, after });
+                        edits.push(RegistryEdit::Value {
+                            key: name.clone(),
+                            name: value,
+                            before: None,
+                            after,
+                        });
                     }
                 }
             }
@@ -117,7 +124,12 @@ pub(in crate::inject) fn edits(
                     let name = named(&key.path())?;
                     for (value, data) in values(key)? {
                         let before = Some(data);
-                        edits.push(RegistryEdit::Value { key: name.clone(), name: value, before, after: None });
+                        edits.push(RegistryEdit::Value {
+                            key: name.clone(),
+                            name: value,
+                            before,
+                            after: None,
+                        });
                     }
                     edits.push(RegistryEdit::RemoveKey { key: name });
                 }

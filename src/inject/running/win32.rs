@@ -1,7 +1,12 @@
 //! [`ThisWindows`]: the Windows this program runs in.
 
 use std::{
-    io, os::windows::process::CommandExt as _, path::PathBuf, process::Command, thread, time::{Duration, Instant},
+    io,
+    os::windows::process::CommandExt as _,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
@@ -38,7 +43,8 @@ impl RunningWindows for ThisWindows {
     }
 
     fn find_account(&self, domain: Option<&str>, name: &str) -> Option<Person> {
-        let domain = domain.map_or_else(|| accounts::computer_name().ok(), |domain| Some(domain.to_owned()))?;
+        let domain =
+            domain.map_or_else(|| accounts::computer_name().ok(), |domain| Some(domain.to_owned()))?;
         let known = accounts::find(&format!("{domain}\\{name}")).ok()?;
         self.person(known)
     }

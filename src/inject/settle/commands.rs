@@ -111,7 +111,8 @@ mod tests {
         let variables = [("PROGRAMFILES", r"C:\Program Files")].into_iter().collect();
         let record = Record::default();
         let (mut queue, mut keys) = (Queue::default(), Vec::new());
-        let all = ["post-apply", "pre-scan", "pre-apply"].map(|when| deferred(when, &format!("{when} %PROGRAMFILES%")));
+        let all = ["post-apply", "pre-scan", "pre-apply"]
+            .map(|when| deferred(when, &format!("{when} %PROGRAMFILES%")));
         let all = all.into_iter().chain([deferred("apply-success", "StartService(\"Spooler\")")]).collect();
         Commands { wanted, is_user, variables: &variables, record: &record }.wait(all, &mut queue, &mut keys);
         let text = |key: &KeyItem| NtString::from_utf16le(&key.values[0].data.0).to_string();
@@ -126,7 +127,10 @@ mod tests {
     fn commands_wait_only_where_they_are_wanted() {
         let (jobs, keys, notes) = wait(false, false);
         assert_eq!((jobs.len(), keys.len(), notes.len()), (0, 0, 4));
-        assert!(notes[1].ends_with("rules.xml:3:7: what rule files want run is run only with --run-rule-commands"));
+        assert!(
+            notes[1]
+                .ends_with("rules.xml:3:7: what rule files want run is run only with --run-rule-commands")
+        );
     }
 
     #[test]

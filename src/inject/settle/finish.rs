@@ -39,7 +39,8 @@ pub fn finish(
     while !queue.jobs.is_empty() {
         let job = queue.jobs.remove(0);
         let struck = if job.is_once() { strike(&queue) } else { Ok(()) };
-        let failed = |reason| Finished { job: job.clone(), outcome: Some(Outcome::Failed), reason: Some(reason) };
+        let failed =
+            |reason| Finished { job: job.clone(), outcome: Some(Outcome::Failed), reason: Some(reason) };
         all.push(match struck {
             Ok(()) => perform(&job, windows, &queue.password).0,
             Err(reason) => failed(reason),
@@ -80,7 +81,8 @@ fn create_account(
             .map_err(|error| format!("This Windows did not make the account {name}: {error}."))?;
     }
     let person = windows.find_account(None, name);
-    let person = person.ok_or_else(|| format!("The account {name} was made, and this Windows does not know it."))?;
+    let person =
+        person.ok_or_else(|| format!("The account {name} was made, and this Windows does not know it."))?;
     let refused: Vec<String> =
         groups.iter().filter_map(|group| join(&person.sid, group, windows).err()).collect();
     if refused.is_empty() { Ok(()) } else { Err(refused.join(" ")) }
@@ -105,9 +107,9 @@ fn by_rule(what: &str, windows: &dyn RunningWindows) -> Result<(), (Outcome, Str
         }
         // The service manager reads its database when Windows starts.
         Some(("SyncSCM", _)) => Ok(()),
-        Some(("RegisterFonts", _)) => {
-            skipped("Windows registers the fonts it has entries for when it starts; others have to be installed.")
-        }
+        Some(("RegisterFonts", _)) => skipped(
+            "Windows registers the fonts it has entries for when it starts; others have to be installed.",
+        ),
         Some(_) => skipped("This function is not done by this program."),
         None => match windows.run(what) {
             Ok(0) => Ok(()),

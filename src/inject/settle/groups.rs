@@ -68,7 +68,11 @@ pub(super) fn wanted(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
 /// Those of a new account: one in no group at all could not log on.
 pub(super) fn of_new_account(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
     let groups = wanted(old, rules);
-    if groups.is_empty() { vec![Group { group: "Users".into(), group_sid: Some(built_in(USERS)) }] } else { groups }
+    if groups.is_empty() {
+        vec![Group { group: "Users".into(), group_sid: Some(built_in(USERS)) }]
+    } else {
+        groups
+    }
 }
 
 fn is_about(rule: &ChangeGroup, user: &Profile) -> bool {

@@ -41,15 +41,6 @@ enum Origin {
     New(Vec<String>, Metadata),
 }
 
-/// What the editing came to.
-#[derive(Debug)]
-pub struct Edited {
-    /// The hive files that the plan writes.
-    pub files: Vec<HiveStep>,
-    /// The changes of the registry that a running Windows holds open.
-    pub running: Vec<RegistryEdit>,
-}
-
 /// A hive file that the plan writes.
 pub struct HiveStep {
     /// Where.
@@ -119,26 +110,39 @@ impl<'a> Hives<'a> {
         self.opened.insert(path.to_upper(), Opened { path, hive, before, origin });
     }
 
-    /// Ends the editing: judges the hives that changed and gives the steps that write them. Of those that a running
-    /// Windows holds open, whose current control set has this key, it gives what changed.
+    /// Takes out the hives that a running Windows holds open, and gives what changed in them. Its current control set has
+    /// this key.
+    ///
+    /// # Errors
+    /// When something changed that a running Windows is not told to change.
+    pub fn take_running(&mut self, control_set: &str) -> Result<Vec<RegistryEdit>, InjectError> {
+        let mut all = Vec::new();
+        for opened in std::mem::take(&mut self.opened).into_values() {
+            let Some(loaded) = self.target.loaded_hive(&opened.path) else {
+                self.opened.insert(opened.path.to_upper(), opened);
+                continue;
+            };
+            let failed = |why: String| InjectError::Hive { path: opened.path.clone(), why };
+            let old = windows::open_hive_to_edit(&TargetTree(self.target), &opened.path);
+            let old = old.map_err(|error| failed(error.to_string()))?;
+            all.extend(edits(loaded, control_set, &old, &opened.hive).map_err(failed)?);
+        }
+        Ok(all)
+    }
+
+    /// Ends the editing: judges the hives that changed and gives the steps that write them.
     ///
     /// # Errors
     /// When a hive must not be written. Then nothing of the plan may be: hives refer to each other and to files.
-    pub fn finish(self, control_set: &str) -> Result<Edited, InjectError> {
+    pub fn finish(self) -> Result<Vec<HiveStep>, InjectError> {
         let tree = TargetTree(self.target);
-        let (mut steps, mut running) = (Vec::new(), Vec::new());
+        let mut steps = Vec::new();
         for Opened { path, hive, before, origin } in self.opened.into_values() {
             let (known, metadata) = match origin {
                 Origin::Target(hash) if hash == blake3::hash(hive.as_bytes()) => continue,
                 Origin::Target(_) => (None, Metadata::default()),
                 Origin::New(known, metadata) => (Some(known), metadata),
             };
-            if let Some(loaded) = self.target.loaded_hive(&path) {
-                let failed = |why: String| InjectError::Hive { path: path.clone(), why };
-                let old = windows::open_hive_to_edit(&tree, &path).map_err(|error| failed(error.to_string()))?;
-                running.extend(edits(loaded, control_set, &old, &hive).map_err(failed)?);
-                continue;
-            }
             let reread = || windows::open_hive_to_edit(&tree, &path).map(|hive| hive.second_opinion());
             let known = || known.clone().unwrap_or_else(|| reread().unwrap_or_default());
             hive.judge(&before, &known)
@@ -147,7 +151,7 @@ impl<'a> Hives<'a> {
             let replaced = replaced.filter_map(|path| tree.find(&path)).collect();
             steps.push(HiveStep { path, hive, replaced, metadata });
         }
-        Ok(Edited { files: steps, running })
+        Ok(steps)
     }
 }
 

@@ -24,21 +24,28 @@ const EXPANDED: u32 = 2;
 pub(super) fn is_master_key(path: &WinPath, sid: &Sid) -> bool {
     let names: Vec<NtString> = path.names().collect();
     let (protect, sid) = (NtString::from("Protect"), NtString::from(&*sid.to_string()));
-    let is = |pair: &[NtString]| matches!(pair, [a, b] if a.eq_ignore_case(&protect) && b.eq_ignore_case(&sid));
+    let is =
+        |pair: &[NtString]| matches!(pair, [a, b] if a.eq_ignore_case(&protect) && b.eq_ignore_case(&sid));
     names.windows(2).any(is)
 }
 
 /// Adds the note to the keys of a personality, unless they have it.
 pub(super) fn note(old: &User, old_sid: &Sid, keys: &mut Vec<KeyItem>) {
     let user = format!(r"{MIGRATED_USERS}\{old_sid}");
-    let is_noted = |item: &KeyItem| item.key.to_upper().units().starts_with(NtString::from(&*user).to_upper().units());
+    let is_noted =
+        |item: &KeyItem| item.key.to_upper().units().starts_with(NtString::from(&*user).to_upper().units());
     if keys.iter().any(is_noted) {
         return;
     }
     let item = |key: String, name: &str, data_type, data: Vec<u8>| KeyItem {
         key: NtString::from(&*key),
         last_written: FileTime::default(),
-        values: vec![ValueItem { name: name.into(), data_type, data: HexBytes(data), ..ValueItem::default() }],
+        values: vec![ValueItem {
+            name: name.into(),
+            data_type,
+            data: HexBytes(data),
+            ..ValueItem::default()
+        }],
         added: true,
     };
     let domain = old.domain.as_deref().unwrap_or_default();

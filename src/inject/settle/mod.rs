@@ -29,12 +29,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use accounts::Accounts;
-use commands::Commands;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+use commands::Commands;
 pub(in crate::inject) use finish::perform;
 pub use finish::{Finished, finish};
 pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
-pub use hives::{Edited, HiveStep, Hives};
+pub use hives::{HiveStep, Hives};
 use made::Made;
 pub use prepare::{Prepared, prepare};
 use profile::NewProfile;
@@ -170,7 +170,9 @@ pub fn settle<'a>(
     let mut queue = Queue::default();
     if let Some(how) = &wishes.create {
         for (one, settler) in old.iter().zip(&mut settlers) {
-            let Some(name) = settler.refusal.as_ref().and_then(|refusal| refusal.missing.clone()) else { continue };
+            let Some(name) = settler.refusal.as_ref().and_then(|refusal| refusal.missing.clone()) else {
+                continue;
+            };
             settler.refusal = Some(prepare::missing_account(&name, one, running));
             if let (None, Some(user)) = (running, &one.header.user) {
                 let groups = groups::of_new_account(user, &one.header.groups);
@@ -238,8 +240,8 @@ pub fn settle<'a>(
         None => wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record),
         Some(_) => None,
     };
-    let Edited { files, running: edits } = hives.finish(&windows.control_set_key())?;
-    Ok(Settled { settlers, queue, service, hives: files, edits, placements, made, windows })
+    let edits = hives.take_running(&windows.control_set_key())?;
+    Ok(Settled { settlers, queue, service, hives: hives.finish()?, edits, placements, made, windows })
 }
 
 /// The Windows of a target. One that runs says itself which SID is its own; its SAM is not read.

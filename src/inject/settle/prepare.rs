@@ -90,12 +90,18 @@ pub(super) fn missing_account(
     let user = old.header.user.as_ref().map_or(name, |user| &*user.name);
     match running {
         Some(_) => Refusal::new(
-            format!("This Windows has no local account {name}: this run makes it, and only then is known what goes where."),
+            format!(
+                "This Windows has no local account {name}: this run makes it, and only then is known what goes where."
+            ),
             "Run without --dry-run.",
         ),
         None => Refusal::new(
-            format!("The account {name} is made at the first start of the new Windows, and has no SID before."),
-            format!("After that start, run there: coldstate inject --live --computer {computer} --user {user}"),
+            format!(
+                "The account {name} is made at the first start of the new Windows, and has no SID before."
+            ),
+            format!(
+                "After that start, run there: coldstate inject --live --computer {computer} --user {user}"
+            ),
         ),
     }
 }

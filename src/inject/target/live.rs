@@ -73,7 +73,8 @@ impl Target for Live {
     }
 
     fn exists(&self, path: &WinPath) -> Result<bool, TargetError> {
-        let leads_to_hive = |(at, ..): &(WinPath, LoadedHive, Vec<u8>)| at.to_upper().starts_with(&path.to_upper());
+        let leads_to_hive =
+            |(at, ..): &(WinPath, LoadedHive, Vec<u8>)| at.to_upper().starts_with(&path.to_upper());
         match self.hives.iter().any(leads_to_hive) {
             true => Ok(true),
             false => self.files.exists(path),

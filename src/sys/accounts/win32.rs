@@ -8,16 +8,11 @@ use std::{
 
 use windows_sys::Win32::{
     Foundation::{ERROR_MEMBER_IN_ALIAS, ERROR_MEMBER_NOT_IN_ALIAS, ERROR_NO_SUCH_ALIAS},
-    Security::{
-        CheckTokenMembership, LookupAccountNameW, LookupAccountSidW, SID_NAME_USE, SidTypeUser,
-    },
+    Security::{CheckTokenMembership, LookupAccountNameW, LookupAccountSidW, SID_NAME_USE, SidTypeUser},
     System::WindowsProgramming::GetComputerNameW,
 };
 
-use crate::{
-    nt::Sid,
-    sys::library,
-};
+use crate::{nt::Sid, sys::library};
 
 /// Longest name of an account, group or domain with its end, in UTF-16 units (`UNLEN` and `GNLEN` are 256).
 const MAX_NAME: usize = 257;

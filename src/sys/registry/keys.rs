@@ -74,7 +74,11 @@ impl Key {
         let key = open(self.0, name, REG_OPTION_OPEN_LINK, KEY_READ)?;
         // Opened as itself, a link has one value, of this type.
         let is_link = key.value(0, &mut vec![0; MAX_VALUE_NAME], &mut vec![0; MAX_KEY_NAME]);
-        Ok(if is_link.is_ok_and(|value| value.is_some_and(|(_, kind, _)| kind == REG_LINK)) { None } else { Some(key) })
+        Ok(if is_link.is_ok_and(|value| value.is_some_and(|(_, kind, _)| kind == REG_LINK)) {
+            None
+        } else {
+            Some(key)
+        })
     }
 
     /// The names of the keys below.
@@ -173,7 +177,11 @@ impl Key {
 /// # Errors
 /// When Windows refuses.
 #[allow(unsafe_code)]
-pub fn set_value(root: Root, path: &NtString, value: Option<(&NtString, Option<(u32, &[u8])>)>) -> io::Result<()> {
+pub fn set_value(
+    root: Root,
+    path: &NtString,
+    value: Option<(&NtString, Option<(u32, &[u8])>)>,
+) -> io::Result<()> {
     if let Some((name, None)) = value {
         let key = match open(root.key(), path, 0, KEY_WRITE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -241,8 +249,7 @@ fn open(root: HKEY, path: &NtString, options: u32, access: REG_SAM_FLAGS) -> io:
     let path = wide(path);
     let mut key: HKEY = ptr::null_mut();
     // SAFETY: `root` is open, the path ends with NUL, `key` receives a handle, and both outlive the call.
-    let code =
-        unsafe { RegOpenKeyExW(root, path.as_ptr(), options, access | KEY_WOW64_64KEY, &raw mut key) };
+    let code = unsafe { RegOpenKeyExW(root, path.as_ptr(), options, access | KEY_WOW64_64KEY, &raw mut key) };
     if code == ERROR_SUCCESS { Ok(Key(key)) } else { Err(error(code)) }
 }
 

@@ -46,8 +46,7 @@ impl People<'_> {
             None => {
                 let mut profiles = self.new.profiles.iter();
                 let is_named = |profile: &&windows::Profile| {
-                    same(&profile.name, name)
-                        && profile.domain.as_deref().is_some_and(|of| same(of, domain))
+                    same(&profile.name, name) && profile.domain.as_deref().is_some_and(|of| same(of, domain))
                 };
                 profiles.find(is_named).and_then(|profile| profile.sid.clone())
             }

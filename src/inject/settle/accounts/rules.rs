@@ -112,7 +112,7 @@ impl AccountRules {
     /// What the rules say: the first for the user, else the first for his domain. A rule for a user may then say which
     /// SID the new name has.
     pub(super) fn wanted<'a>(&'a self, old: &Old<'_>, computer: &str) -> (Wanted<'a>, Option<&'a str>) {
-                let is_old_local = old.kind() == ProfileKind::Local;
+        let is_old_local = old.kind() == ProfileKind::Local;
         let (domain, name, text) = match self.users.iter().find(|rule| rule.old.is(old)) {
             Some(UserRule { new: Who::Sid(sid), text, .. }) => return (Wanted::Sid(sid), Some(text)),
             Some(UserRule { new: Who::Name { domain, name }, text, .. }) => {

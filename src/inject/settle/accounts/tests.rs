@@ -145,12 +145,7 @@ fn everybody_becomes_who_he_is_or_whom_the_administrator_says() {
         (&gone, &["former=maria"], &[], r"S-1-5-21-9-9-9-1001 new \Users\maria"),
         (&gone, &[r"OLDPC\FORMER=.\anna"], &[], r"S-1-5-21-9-9-9-1003 new \Users\anna"),
         (&anna(), &[r"anna=CONTOSO\jsmith"], &[], r"S-1-5-21-5-5-5-1107 there \Users\jsmith"),
-        (
-            &anna(),
-            &["S-1-5-21-1-1-1-1001=S-1-5-21-5-5-5-1200"],
-            &[],
-            r"S-1-5-21-5-5-5-1200 new \Users\Anna",
-        ),
+        (&anna(), &["S-1-5-21-1-1-1-1001=S-1-5-21-5-5-5-1200"], &[], r"S-1-5-21-5-5-5-1200 new \Users\Anna"),
         (&jsmith, &[r"CONTOSO\jsmith=NEWPC\maria"], &[], r"S-1-5-21-9-9-9-1001 new \Users\maria"),
         // Domains: the first that matches wins, and `*` is any.
         (&jsmith, &[], &["OTHER=X", "*=NEWPC"], "no: The new Windows has no local account jsmith."),
@@ -176,12 +171,7 @@ fn everybody_becomes_who_he_is_or_whom_the_administrator_says() {
         (&anna(), &["anna=S-1-5-18"], &[], "no: S-1-5-18 is not the SID of a person's account."),
     ];
     for (who, users, domains, expected) in table {
-        assert_eq!(
-            decide(&new, &files, users, domains, who),
-            expected,
-            "{} {users:?} {domains:?}",
-            who.name
-        );
+        assert_eq!(decide(&new, &files, users, domains, who), expected, "{} {users:?} {domains:?}", who.name);
     }
 }
 
@@ -256,8 +246,7 @@ fn a_sealed_windows_takes_only_accounts_whose_sid_will_stay() {
             "<unattend><settings><c:CopyProfile xmlns:c='x'>{value}</c:CopyProfile></settings></unattend>"
         )
     };
-    for place in
-        [r"Panther\unattend.xml", r"Panther\Unattend\Unattend.xml", r"System32\Sysprep\unattend.xml"]
+    for place in [r"Panther\unattend.xml", r"Panther\Unattend\Unattend.xml", r"System32\Sysprep\unattend.xml"]
     {
         let path = format!(r"\Windows\{place}");
         let with = |text: &str| decide(&sealed, &Files::with(&[(&path, text)]), &[], &[], &lchen);
