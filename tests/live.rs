@@ -124,6 +124,7 @@ impl Personality {
             last_written: FileTime(1),
             values: vec![value],
             added: false,
+            stays: false,
         }));
         self
     }

@@ -4,10 +4,11 @@
 //! JSON document and nothing else. A closed pipe is not an error.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{self, BufWriter, IsTerminal, Write},
+    path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -17,10 +18,11 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{args::Output, error::UserError, exit::Exit};
+use super::{args::Output, error::UserError, exit::Exit, interrupt, window};
 use crate::{
-    record::{Note, Outcome, Record},
-    taskseq::{CmTrace, Phase, ProgressLog, Severity},
+    record::{End, Note, Outcome, Record, Severity, Step},
+    sys::window::Window,
+    taskseq::{Action, CmTrace, ItemError, Phase, ProgressLog, UsmtLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -31,12 +33,46 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often the progress file is brought up to date; MDT looks every two seconds.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// The log file, in the lines of whoever reads it.
+enum Log {
+    CmTrace(CmTrace),
+    Usmt(UsmtLog),
+}
+
+impl Log {
+    fn open(path: &Path, output: &Output) -> io::Result<Self> {
+        let told_as = &output.told_as;
+        match told_as.usmt_log {
+            true => UsmtLog::create(path, told_as.program, &told_as.command_line).map(Self::Usmt),
+            false => CmTrace::open(path).map(Self::CmTrace),
+        }
+    }
+
+    fn line(&self, severity: Severity, text: &str) {
+        match self {
+            Self::CmTrace(log) => log.line(severity, text),
+            Self::Usmt(log) => log.line(severity, text),
+        }
+    }
+}
+
 /// Where a run speaks, and how much.
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<CmTrace>,
+    log: Option<Log>,
     progress_log: Option<Arc<ProgressLog>>,
+    /// Notes that the progress file has already.
+    told: Mutex<HashSet<Note>>,
+    /// The run writes into a new Windows.
+    applies: AtomicBool,
+    /// Of the one run that this console is for.
+    record: Arc<Record>,
+    /// The window that is wanted: whether it may cancel, and how long it stays when there is something to read.
+    wants_window: Option<(bool, Duration)>,
+    window: Mutex<Option<Window>>,
+    /// What came of the run, in one line.
+    outcome: Mutex<String>,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -45,7 +81,7 @@ impl Console {
     pub(super) fn open(output: &Output) -> Result<Self, UserError> {
         let log = match &output.log {
             None => None,
-            Some(path) => Some(CmTrace::open(path).map_err(|error| {
+            Some(path) => Some(Log::open(path, output).map_err(|error| {
                 UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
             })?),
         };
@@ -55,10 +91,17 @@ impl Console {
                 UserError::write(&error).hint("Choose another --progress file: it could not be written.")
             })?)),
         };
-        let console = Self { log, progress_log, ..Self::without_log(output) };
-        console.tell(&[("program", "coldstate")]);
-        console.tell(&[("productVersion", env!("CARGO_PKG_VERSION"))]);
+        let wants_window = output.window.then(|| {
+            let stays = Duration::from_secs(output.window_wait.into());
+            (!output.no_cancel, stays)
+        });
+        let console = Self { log, progress_log, wants_window, ..Self::without_log(output) };
+        let told_as = &output.told_as;
+        console.tell(|log| log.program(told_as.program, env!("CARGO_PKG_VERSION"), &told_as.command_line));
         console.phase(Phase::Initializing);
+        if output.no_cancel {
+            interrupt::ignore();
+        }
         Ok(console)
     }
 
@@ -69,6 +112,12 @@ impl Console {
             quiet: output.quiet,
             log: None,
             progress_log: None,
+            told: Mutex::default(),
+            applies: AtomicBool::new(false),
+            record: Arc::default(),
+            wants_window: None,
+            window: Mutex::default(),
+            outcome: Mutex::default(),
             unprinted: OnceLock::new(),
         }
     }
@@ -78,6 +127,46 @@ impl Console {
         Self::without_log(&Output { quiet: true, ..Output::default() })
     }
 
+    /// Begins the run: says what it does and in which steps, and opens the status window where one is wanted. Without
+    /// a display the run goes on without.
+    pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
+        self.record.course.plan(title, steps);
+        if let Some((may_cancel, stays)) = self.wants_window {
+            match window::open(&self.record, may_cancel, stays) {
+                Ok(window) => *self.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(window),
+                Err(error) => self.detail(format!("There is no status window: {error}.")),
+            }
+        }
+        Arc::clone(&self.record)
+    }
+
+    /// What came of the run, in one line of the result.
+    pub(super) fn outcome(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.line(&text);
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is something to read and
+    /// it is to stay for that.
+    pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
+        let (exit, text) = match result {
+            Err(error) => (error.exit, error.to_string()),
+            Ok(exit) => (*exit, self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        };
+        let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
+        let message = if text.is_empty() { exit.sentence() } else { &text };
+        self.tell(|log| log.end(exit as u8, message));
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.end(exit as u8, message);
+        }
+        self.record.course.end(End { exit_code: exit as u8, is_done, text });
+        if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            window.wait();
+        }
+        exit
+    }
+
     /// True when the result is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json
@@ -85,6 +174,7 @@ impl Console {
 
     /// One line of the result.
     pub(super) fn line(&self, text: impl AsRef<str>) {
+        self.record.course.say(Severity::Info, text.as_ref());
         if !self.json && !self.quiet {
             self.keep_error(writeln!(io::stdout().lock(), "{}", text.as_ref()));
         }
@@ -130,18 +220,26 @@ impl Console {
         }
     }
 
-    /// A line of the progress file: keys of USMT, and values.
-    pub(super) fn tell(&self, pairs: &[(&str, &str)]) {
+    /// Writes to the progress file, where there is one.
+    pub(super) fn tell(&self, what: impl FnOnce(&ProgressLog)) {
         if let Some(log) = &self.progress_log {
-            log.line(pairs);
+            what(log);
         }
     }
 
     /// Another phase begins, as the progress file tells.
     pub(super) fn phase(&self, phase: Phase) {
-        if let Some(log) = &self.progress_log {
-            log.phase(phase);
+        self.applies.store(phase == Phase::Applying, Ordering::Relaxed);
+        self.tell(|log| log.phase(phase));
+    }
+
+    /// Something of an item was lost, by this Windows error.
+    pub(super) fn lost(&self, note: &Note, code: u32, action: Action) {
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.count(code, action == Action::Abort, &format!("{}: {}", note.item, note.reason));
         }
+        self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(note.clone());
     }
 
     /// A detail that only the log has.
@@ -182,13 +280,18 @@ impl Console {
     /// with one reason are one line; the log and JSON have each.
     pub(super) fn notes(&self, record: &Record) -> Exit {
         let notes = record.notes();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match self.applies.load(Ordering::Relaxed) {
+            true => ItemError::UnableToApply,
+            false => ItemError::UnableToOpen,
+        };
+        for note in notes.iter().filter(|note| note.outcome != Outcome::LeftOut && !told.contains(*note)) {
+            self.tell(|log| log.error(error, &note.item, Action::Ignore, None, &note.reason));
+        }
+        drop(told);
         let mut groups: BTreeMap<(Outcome, &str), Vec<&str>> = BTreeMap::new();
         for Note { outcome, item, reason } in &notes {
             self.log(Severity::Warning, &format!("{}: {item}: {reason}", word(*outcome)));
-            if *outcome != Outcome::LeftOut {
-                let pairs = [("error", "UnableToOpen"), ("objectName", item), ("action", "Ignore")];
-                self.tell(&[&pairs[..], &[("message", reason)]].concat());
-            }
             groups.entry((*outcome, reason)).or_default().push(item);
         }
         for ((outcome, reason), items) in groups {
@@ -220,6 +323,7 @@ impl Console {
     }
 
     fn log(&self, severity: Severity, text: &str) {
+        self.record.course.say(severity, text);
         if let Some(log) = &self.log {
             log.line(severity, text);
         }

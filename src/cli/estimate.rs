@@ -13,7 +13,11 @@ use super::{
     extract::{self, Planned},
     planned::Job,
 };
-use crate::{record::Note, store, sys};
+use crate::{
+    record::{Note, Step},
+    store, sys,
+    taskseq::Phase,
+};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -46,9 +50,11 @@ struct User {
 }
 
 pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, UserError> {
+    let record = console.begin("Estimate", &[Step::Find, Step::Plan]);
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
-    extract::plan(console, &args.taking, &choices, |planned| {
+    extract::plan(console, &args.taking, &choices, record, |planned| {
+        console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);

@@ -1,6 +1,10 @@
 //! `extract`: takes users' personalities from an old Windows into a datastore.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use serde::Serialize;
 
@@ -18,9 +22,9 @@ use super::{
     watch::{FileList, Watch},
 };
 use crate::{
-    gather::{self, Computer, Header, OldWindows, PutError, Source, User},
+    gather::{self, Computer, Header, OldWindows, PutError, Source, User, win32},
     nt::FileTime,
-    record::{Note, Record},
+    record::{Note, Record, State, Step},
     store::{Compression, Datastore, Personality, StoreError, Stored, Writer},
     taskseq::Phase,
     windows::{Installation, Profile},
@@ -36,11 +40,12 @@ pub(super) struct Planned<'a> {
 }
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
+    let record = console.begin("Extract", &[Step::Find, Step::Plan, Step::Take]);
     let choices = Choices::load(console, &args.taking.choose)?;
     if !args.dry_run {
-        choices.demand_password(args.password.password_file.is_some())?;
+        choices.demand_password(args.password.is_given())?;
     }
-    plan(console, &args.taking, &choices, |planned| {
+    plan(console, &args.taking, &choices, record, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
             true => show(console, &planned.jobs, list, &planned.record),
@@ -54,10 +59,12 @@ pub(super) fn plan<T>(
     console: &Console,
     args: &args::Taking,
     choices: &Choices,
+    record: Arc<Record>,
     then: impl FnOnce(&Planned<'_>) -> Result<T, UserError>,
 ) -> Result<T, UserError> {
     let wanted = Wanted::new(&args.users, choices)?;
     console.phase(Phase::Scanning);
+    record.course.enter(Step::Find);
     let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
     let old = OldWindows {
@@ -66,12 +73,19 @@ pub(super) fn plan<T>(
         index: &opened.index,
         installation: &installation,
     };
-    let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    record.course.about(&installation.computer_name);
+    record.course.enter(Step::Plan);
     let users = wanted.choose(console, &installation, &record)?;
     console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
+    console.tell(|log| log.computer(&installation.computer_name));
     let jobs = planned::plan_jobs(old, &users, &choices.rules);
+    planned::tell(console, &jobs);
     planned::log(console, choices.log_level(), &jobs);
+    record.course.users(jobs.iter().map(Job::name));
+    if record.progress.is_cancelled() {
+        return Err(UserError::new(Exit::Cancelled, "Cancelled."));
+    }
     then(&Planned { opened: &opened, installation: &installation, choices, jobs, record })
 }
 
@@ -90,16 +104,18 @@ fn extract(
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
     let writer = store.writer_with(compression).map_err(|error| store_error(&error, folder))?;
-    let taking = Taking { console, choices, header: &header, list: list.as_ref(), writer: &writer, folder };
+    let taking =
+        Taking { console, args, choices, header: &header, list: list.as_ref(), writer: &writer, folder };
     console.phase(Phase::Collecting);
     let taken = taking.all(jobs, record)?;
-    if choices.replaces() {
+    console.phase(Phase::Saving);
+    if args.replace || choices.replaces() {
         let names: Vec<&str> = taken.iter().map(|taken| taken.name.as_str()).collect();
         replace(console, &store, &names).map_err(|error| store_error(&error, folder))?;
     }
     list.map_or(Ok(()), FileList::finish)?;
     let exit = console.notes(record);
-    console.line(format!(
+    console.outcome(format!(
         "{} personalities of {} are in {}: {} read",
         taken.len(),
         header.computer.name,
@@ -234,6 +250,7 @@ fn user(profile: &Profile) -> User {
 /// What the taking of every personality needs.
 struct Taking<'a> {
     console: &'a Console,
+    args: &'a args::Extract,
     choices: &'a Choices,
     header: &'a Header,
     list: Option<&'a FileList>,
@@ -250,8 +267,10 @@ impl Taking<'_> {
         }
         let _progress = self.console.progress("extracting", record);
         let failed = |error: StoreError| store_error(&error, self.folder);
+        record.course.enter(Step::Take);
         let mut all = Vec::new();
-        for job in jobs {
+        for (number, job) in jobs.iter().enumerate() {
+            record.course.user(number, State::Running);
             let header = Header {
                 user: job.profile.map(user),
                 variables: job.facts.variables(),
@@ -266,7 +285,11 @@ impl Taking<'_> {
                 configs: &self.choices.configs,
                 list: self.list,
                 logs_files: self.choices.lists_files(),
+                stop_at_error: self.args.stop_at_error,
+                efs: self.args.efs,
+                note: Mutex::default(),
             };
+            self.console.tell(|log| log.collecting(job.profile.map(|_| job.name()).as_deref()));
             let put = |error| self.put_error(error, all.len());
             gather::gather_rules(&job.rules, &watch).map_err(put)?;
             gather::gather_files(&job.facts.old(), &job.plan, &watch, record).map_err(put)?;
@@ -278,6 +301,7 @@ impl Taking<'_> {
                 return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint(self.complete(all.len())));
             }
             let committed = personality.commit().map_err(failed)?;
+            record.course.user(number, State::Done);
             all.push(Taken {
                 name: committed.name,
                 user: job.name(),
@@ -297,6 +321,10 @@ impl Taking<'_> {
                 Some(error) => store_error(error, self.folder),
                 None => UserError::new(Exit::WriteFailed, chain(&*error)),
             },
+            PutError::Stopped { code: win32::ERROR_FILE_ENCRYPTED, .. } => {
+                UserError::from_error(Exit::Cancelled, &error)
+                    .hint(format!("Give --efs keep or --efs skip. {}", self.complete(complete)))
+            }
             error => UserError::from_error(Exit::StoppedAtItem, &error).hint(self.complete(complete)),
         }
     }

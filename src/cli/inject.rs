@@ -25,8 +25,10 @@ use crate::{
         Target, Wishes,
     },
     nt::{NtString, WinPath},
-    record::{Note, Record},
+    record::{Note, Record, State, Step},
     rules::Collision,
+    store::Personality,
+    taskseq::Phase,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -39,6 +41,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Settlement>,
     done: &'a Done,
+    /// INI files that get entries.
+    ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
@@ -68,14 +72,20 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let mut target = open(args)?;
     let select = Select {
         store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
-        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
-    let selected = store::select(console, &select)?;
-    let record = Arc::new(Record::default());
-    interrupt::cancels(&record);
+    let record = console.begin("Inject", &[Step::Open, Step::Plan, Step::Put]);
+    record.course.about(computer);
+    record.course.enter(Step::Open);
+    let mut selected = store::select(console, &select)?;
+    selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    tell(console, computer, &selected.personalities);
+    interrupt::cancels(&record);
+    record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
+    record.course.enter(Step::Plan);
     let olds: Vec<OldPersonality<'_>> = (selected.personalities.iter().zip(&stored))
         .map(|(one, source)| OldPersonality { header: &one.header, source })
         .collect();
@@ -117,6 +127,18 @@ fn open(args: &args::Inject) -> Result<Box<dyn Target>, UserError> {
             .hint("Give an existing folder, or the root of a mounted NTFS volume."));
     }
     inject::open(root).map_err(failed)
+}
+
+/// Tells the progress file what is to be applied.
+fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
+    console.tell(|log| {
+        log.computer(computer);
+        for one in personalities.iter().filter(|one| one.header.user.is_some()) {
+            log.detected_user(&one.user(), true);
+        }
+        log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
+    });
+    console.phase(Phase::Applying);
 }
 
 /// What the administrator wishes of the Windows of the target, and its folder; none when it holds no Windows.
@@ -236,6 +258,8 @@ impl Run<'_> {
         let own = if journal.is_none() { Some(begin_journal(self.args, target)?) } else { None };
         let nowhere = Journal::nowhere();
         let journal = journal.or(own.as_ref()).unwrap_or(&nowhere);
+        record.course.enter(Step::Put);
+        record.course.everyone(State::Running);
         let _progress = self.console.progress("injecting", record);
         inject::act(plan, sources, target, journal, record).map_err(failed)
     }
@@ -250,7 +274,7 @@ impl Run<'_> {
         let Run { console, args, record, .. } = *self;
         let exit = console.notes(record);
         let verb = if args.dry_run { "would be written" } else { "written" };
-        console.line(format!(
+        console.outcome(format!(
             "{} files and {} folders {verb} to {}: {}",
             done.files,
             done.folders,
@@ -265,6 +289,7 @@ impl Run<'_> {
             dry_run: args.dry_run,
             windows,
             done,
+            ini_files: plan.ini_files().collect(),
             losses: &plan.losses,
             notes: record.notes(),
             exit_code: exit as u8,
@@ -388,6 +413,9 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         plan.replaced_count()
     ));
+    for path in plan.ini_files() {
+        console.status(format!("entries to be set in: {path}"));
+    }
     for Loss { feature, items, example } in &plan.losses {
         console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
     }

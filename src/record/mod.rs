@@ -1,6 +1,13 @@
 //! The record of a run: what was counted, what was skipped or failed and why, and how far the work has come.
 //!
-//! Stages 5 to 7 report here; the command line turns it into progress bars, log lines, JSON and an exit code.
+//! Stages 5 to 7 report here; the command line turns it into progress bars, log lines, JSON and an exit code. What a run
+//! shows at one moment, in whatever window, is a [`Status`].
+
+mod course;
+mod status;
+
+pub use course::{Chapter, Course, End, Line, Severity, State, Step};
+pub use status::{Pace, Status};
 
 use std::sync::{
     Mutex, PoisonError,
@@ -10,7 +17,7 @@ use std::sync::{
 use serde::{Deserialize, Serialize};
 
 /// What became of an item that was not simply done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Left out by a rule, as the administrator wished.
@@ -24,7 +31,7 @@ pub enum Outcome {
 }
 
 /// One line of the record: an item, what became of it, and the reason in a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Note {
     /// What became of it.
     pub outcome: Outcome,
@@ -108,11 +115,13 @@ impl Progress {
     }
 }
 
-/// Everything one run has to report: its progress and its notes. Shared by the threads of the run.
+/// Everything one run has to report: its progress, its course and its notes. Shared by the threads of the run.
 #[derive(Debug, Default)]
 pub struct Record {
     /// How far it has come.
     pub progress: Progress,
+    /// Its steps and users, what was said, how it ended.
+    pub course: Course,
     notes: Mutex<Vec<Note>>,
 }
 

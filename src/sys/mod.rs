@@ -17,3 +17,5 @@ pub mod registry;
 pub mod accounts;
 /// This program as a service.
 pub mod service;
+/// One plain window.
+pub mod window;

@@ -12,18 +12,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::nt::FileTime;
-
-/// `type` of a line; CMTrace colours by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Plain.
-    Info = 1,
-    /// Yellow.
-    Warning = 2,
-    /// Red.
-    Error = 3,
-}
+use crate::{nt::FileTime, record::Severity};
 
 /// An open log file. Each line is written at once, so that a killed run leaves what it had said.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 
 mod cmtrace;
 mod progress;
+mod usmt_log;
 
-pub use cmtrace::{CmTrace, Severity};
-pub use progress::{Phase, ProgressLog};
+pub use crate::record::Severity;
+pub use cmtrace::CmTrace;
+pub use progress::{Action, ItemError, Phase, ProgressLog};
+pub use usmt_log::UsmtLog;

@@ -94,6 +94,7 @@ fn run_once(number: usize, command: &str) -> KeyItem {
             ..ValueItem::default()
         }],
         added: true,
+        stays: false,
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn note(old: &User, old_sid: &Sid, keys: &mut Vec<KeyItem>) {
             ..ValueItem::default()
         }],
         added: true,
+        stays: false,
     };
     let domain = old.domain.as_deref().unwrap_or_default();
     keys.push(item(format!(r"{user}\UserDomain"), domain, TEXT, vec![0, 0]));

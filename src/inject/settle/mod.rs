@@ -6,12 +6,12 @@
 
 mod accounts;
 mod commands;
+mod facts;
 mod finish;
 mod first_start;
 mod groups;
 mod hives;
 pub(super) mod links;
-pub(super) mod moves;
 mod shell_link;
 mod made;
 mod master_keys;
@@ -31,6 +31,7 @@ use serde::Serialize;
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
 use commands::Commands;
+use facts::NewFacts;
 pub(in crate::inject) use finish::perform;
 pub use finish::{Finished, finish};
 pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
@@ -53,7 +54,7 @@ use crate::{
     gather::{Header, Item, KeyItem},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::{Collision, Deferred, EffectRules},
+    rules::{CarriedEnvironment, CarriedRule, Collision, Deferred, EffectRules, Remap, work_out},
     windows::{self, Installation, Profile, Tree},
 };
 
@@ -198,31 +199,22 @@ pub fn settle<'a>(
         let new_layout = new_layout(&windows, profile.as_ref());
         let mapping = Mapping::between(&old_layout, &new_layout, sids.clone());
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
-        let owner = registry_owner(&windows, settler, profile.as_ref());
         let commands = Commands {
             wanted: wishes.run_commands,
             is_user: settler.account.is_some(),
             variables: &new_layout.variables,
             record,
         };
-        commands.wait(brought.deferred, &mut queue, &mut brought.keys);
+        commands.wait(std::mem::take(&mut brought.deferred), &mut queue, &mut brought.keys);
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, &one.header.groups, account, &windows);
-            if let Some(sid) = brought.master_keys_of.filter(|sid| *sid != account.sid) {
+            if let Some(sid) = brought.master_keys_of.take().filter(|sid| *sid != account.sid) {
                 master_keys::note(user, &sid, &mut brought.keys);
             }
         }
-        RegistryMerge {
-            owner: &owner,
-            texts: &Texts::new(&mapping, &old_layout.variables, &new_layout.variables),
-            rules: &brought.rules,
-            collision: wishes.collision,
-            sids: &sids,
-            variables: &new_layout.variables,
-            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
-            record,
-        }
-        .merge(&brought.keys, &mut hives);
+        let mut remaps = one.header.remaps.clone();
+        let facts = NewFacts::new(TargetTree(target), &windows, profile.as_ref());
+        let rules = brought.rules(&mut remaps, &facts)?;
         let settlement = Settlement {
             territory: match &profile {
                 Some(profile) => Territory::of_user(&windows, profile),
@@ -231,9 +223,20 @@ pub fn settle<'a>(
             old_profile: one.header.user.as_ref().map(|user| user.profile.clone()),
             old: old_layout,
             new: new_layout,
-            rules: brought.rules,
+            rules,
+            remaps,
         };
-        placements.push(Some(Placement { mapping, settlement: Some(settlement) }));
+        let placement = Placement { mapping, settlement: Some(settlement) };
+        RegistryMerge {
+            owner: &registry_owner(&windows, settler, profile.as_ref()),
+            placement: &placement,
+            collision: wishes.collision,
+            sids: &sids,
+            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
+            record,
+        }
+        .merge(&brought.keys, &mut hives);
+        placements.push(Some(placement));
     }
     queue.sort();
     let service = match running {
@@ -374,8 +377,10 @@ fn old_layout(header: &Header) -> FolderLayout {
 }
 
 /// What a personality brings beside its files.
+#[derive(Default)]
 struct Brought {
-    rules: EffectRules,
+    environments: Vec<CarriedEnvironment>,
+    rules: Vec<CarriedRule>,
     keys: Vec<KeyItem>,
     /// What its rules want done by the new Windows.
     deferred: Vec<Deferred>,
@@ -386,12 +391,13 @@ struct Brought {
 impl Brought {
     fn read(source: &dyn Source, header: &Header) -> Result<Self, InjectError> {
         let sid = header.user.as_ref().and_then(|user| user.sid.clone());
-        let (mut rules, mut keys, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
         let mut has_master_keys = false;
+        let mut brought = Self::default();
         let mut keep = |item| match item {
-            Item::Rule(rule) => rules.push(rule),
-            Item::Key(key) => keys.push(key),
-            Item::Deferred(one) => deferred.push(one),
+            Item::Environment(environment) => brought.environments.push(environment),
+            Item::Rule(rule) => brought.rules.push(rule),
+            Item::Key(key) => brought.keys.push(key),
+            Item::Deferred(one) => brought.deferred.push(one),
             Item::File(file) => {
                 let is_one = |sid: &Sid| master_keys::is_master_key(&file.path(), sid);
                 has_master_keys = has_master_keys || sid.as_ref().is_some_and(is_one);
@@ -399,8 +405,15 @@ impl Brought {
             Item::Ini(_) | Item::Note(_) => {}
         };
         source.items(&mut keep).map_err(InjectError::Source)?;
-        let rules = EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))?;
-        Ok(Self { rules, keys, deferred, master_keys_of: sid.filter(|_| has_master_keys) })
+        brought.master_keys_of = sid.filter(|_| has_master_keys);
+        Ok(brought)
+    }
+
+    /// The rules, with the variables of their files worked out in the new Windows where it has a say.
+    fn rules(&mut self, remaps: &mut [Remap], facts: &NewFacts<'_>) -> Result<EffectRules, InjectError> {
+        let mut rules = std::mem::take(&mut self.rules);
+        work_out(&self.environments, &mut rules, remaps, facts);
+        EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))
     }
 }
 
