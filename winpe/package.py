@@ -84,7 +84,8 @@ def main(archive, x64, x86, licences, epoch):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path, content in sorted(contents(*exes, Path(licences), int(epoch)).items()):
             member = zipfile.ZipInfo(path, moment)
-            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            mode = 0o755 if content.startswith(b"#!") else 0o644
+            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, mode << 16
             packed.writestr(member, content)
 
 
