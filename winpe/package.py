@@ -23,7 +23,7 @@ WINPE = Path(__file__).resolve().parent
 ROOT = WINPE.parent
 FACES = ("coldstate", "se", "scanstate", "loadstate", "usmtutils")
 # What of winpe/ is for the share; the rest makes it.
-SHIPPED = ("README.md", "templates/*.xml", "scripts/*", "sequences/*", "sequences/*/*", "pictures/*.png")
+SHIPPED = ("README.md", "build-bootimage*", "templates/*.xml", "scripts/*", "sequences/*", "sequences/*/*", "pictures/*.png")
 # Programs of Windows want CRLF; git keeps LF, as everything here is written with it.
 CRLF = (".cmd", ".vbs", ".ps1", ".sms", ".txt", ".xml")
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     record::{Note, Step},
     store, sys,
+    taskseq::Phase,
 };
 
 /// What `--json` prints.
@@ -53,6 +54,7 @@ pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, User
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
     extract::plan(console, &args.taking, &choices, record, |planned| {
+        console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);

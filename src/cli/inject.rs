@@ -25,6 +25,8 @@ use crate::{
     nt::WinPath,
     record::{Note, Record, State, Step},
     rules::Collision,
+    store::Personality,
+    taskseq::Phase,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -37,6 +39,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Settlement>,
     done: &'a Done,
+    /// INI files that get entries.
+    ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
@@ -66,15 +70,17 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     };
     let select = Select {
         store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
-        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
     let record = console.begin("Inject", &[Step::Open, Step::Plan, Step::Put]);
     record.course.about(computer);
     record.course.enter(Step::Open);
-    let selected = store::select(console, &select)?;
+    let mut selected = store::select(console, &select)?;
+    selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    tell(console, computer, &selected.personalities);
     interrupt::cancels(&record);
     record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
     record.course.enter(Step::Plan);
@@ -125,11 +131,24 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         dry_run: args.dry_run,
         windows,
         done: &done,
+        ini_files: plan.ini_files().collect(),
         losses: &plan.losses,
         notes: record.notes(),
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Tells the progress file what is to be applied.
+fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
+    console.tell(|log| {
+        log.computer(computer);
+        for one in personalities.iter().filter(|one| one.header.user.is_some()) {
+            log.detected_user(&one.user(), true);
+        }
+        log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
+    });
+    console.phase(Phase::Applying);
 }
 
 /// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.
@@ -284,6 +303,9 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         plan.replaced_count()
     ));
+    for path in plan.ini_files() {
+        console.status(format!("entries to be set in: {path}"));
+    }
     for Loss { feature, items, example } in &plan.losses {
         console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
     }

@@ -47,18 +47,26 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
     };
-    let (console, result) = match Console::open(&arguments.output) {
+    let mut output = arguments.output.clone();
+    output.told_as.command_line =
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    perform(&output, |console| verb(console, &arguments.verb)).into()
+}
+
+/// Opens what a run speaks through, runs it, and says how it ended.
+fn perform(output: &args::Output, run: impl FnOnce(&Console) -> Result<Exit, UserError>) -> Exit {
+    let (console, result) = match Console::open(output) {
         Ok(console) => {
-            let result = verb(&console, &arguments.verb);
+            let result = run(&console);
             (console, result)
         }
-        Err(error) => (Console::without_log(&arguments.output), Err(error)),
+        Err(error) => (Console::without_log(output), Err(error)),
     };
     let result = result.and_then(|exit| console.printed().map(|()| exit));
     if let Err(error) = &result {
         console.error(error);
     }
-    console.end(&result).into()
+    console.end(&result)
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {

@@ -2,7 +2,9 @@
 
 mod cmtrace;
 mod progress;
+mod usmt_log;
 
 pub use crate::record::Severity;
 pub use cmtrace::CmTrace;
-pub use progress::{Phase, ProgressLog};
+pub use progress::{Action, ItemError, Phase, ProgressLog};
+pub use usmt_log::UsmtLog;

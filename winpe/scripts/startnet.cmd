@@ -1,0 +1,26 @@
+@echo off
+rem The start of a boot image with coldstate in it; build-bootimage puts it there.
+rem
+rem First what the image did before: its own start, kept as startnet.before.cmd, else wpeinit, which loads drivers and the
+rem network. Then the job that was put in (\coldstate\job.cmd), else a few lines on what can be typed. Writes nothing.
+if exist "%SystemRoot%\System32\startnet.before.cmd" goto before
+wpeinit
+goto started
+:before
+call "%SystemRoot%\System32\startnet.before.cmd"
+:started
+if exist "%SystemDrive%\coldstate\job.cmd" goto job
+echo.
+coldstate --version
+echo.
+echo   coldstate inspect auto                                            what Windows and whose profiles are on this PC
+echo   net use \\server\migration                                        the share to save to
+echo   coldstate extract --source auto --datastore \\server\migration --all-users
+echo   coldstate verify --datastore \\server\migration
+echo   coldstate help                                                    everything else
+echo.
+goto :eof
+:job
+call "%SystemDrive%\coldstate\job.cmd"
+echo.
+echo The job ended with exit code %ERRORLEVEL%.
