@@ -25,7 +25,7 @@ FACES = ("coldstate", "se", "scanstate", "loadstate", "usmtutils")
 # What of winpe/ is for the share; the rest makes it.
 SHIPPED = ("README.md", "build-bootimage*", "templates/*.xml", "scripts/*", "sequences/*", "sequences/*/*", "pictures/*.png")
 # Programs of Windows want CRLF; git keeps LF, as everything here is written with it.
-CRLF = (".cmd", ".vbs", ".ps1", ".sms", ".txt", ".xml")
+CRLF = (".cmd", ".md", ".vbs", ".ps1", ".sms", ".txt", ".xml")
 
 
 def version():
@@ -70,6 +70,9 @@ def contents(x64, x86, licences, epoch):
                 files[path.relative_to(WINPE).as_posix()] = for_windows(path)
     for path in licences.iterdir():
         files[f"licences/{path.name}"] = path.read_bytes()
+    # Here the guide is the first thing to read, and the project's own page lies beside it.
+    files["README.md"] = files["README.md"].replace(b"(../README.md)", b"(ABOUT.md)")
+    files["ABOUT.md"] = for_windows(ROOT / "README.md")
     files["licences/GPL-3.0.txt"] = for_windows(WINPE / "licences/GPL-3.0.txt")
     files["licences/SOURCE.txt"] = for_windows(WINPE / "licences/SOURCE.txt")
     files[f"source/{name}.tar.gz"] = source(name, epoch)
