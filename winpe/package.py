@@ -44,7 +44,11 @@ def for_windows(path):
 
 def source(name, epoch):
     """The files under version control, as they are here: what the exes were built from."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    command = ["git", "ls-files", "-z"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit("winpe/package.py: the package has the source in it, which git lists: run this in a checkout.")
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
         for path in sorted(listed.decode().rstrip("\0").split("\0")):
