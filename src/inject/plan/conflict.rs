@@ -80,8 +80,8 @@ impl Leave {
     pub(super) fn of(effects: &Effects<'_>) -> Self {
         let kept = effects.kept();
         Self {
-            security: !effects.keeps_security,
-            times: !effects.keeps_times,
+            security: !effects.keeps_security(),
+            times: !effects.keeps_times(),
             old_security: kept.security,
             old_times: kept.times,
             old_attributes: kept.attributes,
