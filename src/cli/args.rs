@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{error::UserError, exit::Exit};
-
-use crate::{rules::Offline, taskseq::Heading};
+use crate::{nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -74,12 +73,32 @@ pub(super) struct Output {
     /// On Windows: show what extract, inject, verify and estimate do in a window
     #[arg(long, global = true)]
     pub(super) window: bool,
-    /// The window cannot cancel the run
+    /// Let nobody cancel the run: the window cannot, and Ctrl+C has no effect
     #[arg(long, global = true)]
     pub(super) no_cancel: bool,
     /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
     pub(super) window_wait: u32,
+    /// How the command line that began the run is told in the log and the progress file.
+    #[arg(skip)]
+    pub(super) told_as: ToldAs,
+}
+
+/// The name a run goes by in its log and its progress file, and the words that began it.
+#[derive(Clone, Debug)]
+pub(super) struct ToldAs {
+    /// The program.
+    pub(super) program: &'static str,
+    /// The log is in USMT's lines, not in those of CMTrace.
+    pub(super) usmt_log: bool,
+    /// The command line, without passwords.
+    pub(super) command_line: String,
+}
+
+impl Default for ToldAs {
+    fn default() -> Self {
+        Self { program: "coldstate", usmt_log: false, command_line: String::new() }
+    }
 }
 
 /// How shares of other computers are reached.
@@ -218,6 +237,22 @@ pub(super) struct Users {
     /// Only users who used the PC within DAYS before its last use
     #[arg(long, value_name = "DAYS")]
     pub(super) used_within: Option<u32>,
+    /// Only users who used the PC on DATE (such as 2024-07-31) or later
+    #[arg(long, value_name = "DATE", value_parser = date, conflicts_with = "used_within")]
+    pub(super) used_since: Option<FileTime>,
+    /// The precedence of USMT's `/ui`, `/uel` and `/ue`.
+    #[arg(skip)]
+    pub(super) usmt_order: bool,
+}
+
+/// Reads a date: its first moment in UTC.
+fn date(text: &str) -> Result<FileTime, String> {
+    let parts: Vec<u32> = text.split('-').map_while(|part| part.parse().ok()).collect();
+    let date = match *parts {
+        [year, month, day] => FileTime::of_date(year, month, day),
+        _ => None,
+    };
+    date.ok_or_else(|| "a date is year, month and day, such as 2024-07-31".to_owned())
 }
 
 /// The password of a datastore.
@@ -226,6 +261,16 @@ pub(super) struct PasswordFile {
     /// The datastore is encrypted; its password is the first line of FILE
     #[arg(long, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
+    /// The password itself, where another program's command line has it.
+    #[arg(skip)]
+    pub(super) typed: Option<Password>,
+}
+
+impl PasswordFile {
+    /// True when there is a password.
+    pub(super) fn is_given(&self) -> bool {
+        self.password_file.is_some() || self.typed.is_some()
+    }
 }
 
 /// The files that say what to take.
@@ -240,6 +285,12 @@ pub(super) struct Choose {
     /// USMT's Offline.xml: the Windows folders to look for
     #[arg(long, value_name = "FILE")]
     pub(super) offline: Option<PathBuf>,
+    /// Write each item into the log, with the rule that decides
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Rule files on the command line come beside the built-in components of Windows' settings, not in their place.
+    #[arg(skip)]
+    pub(super) windows_settings: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -325,9 +376,29 @@ pub(super) struct Extract {
     /// Store under this computer name instead of the one the old Windows had
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
+    /// When all are safe, remove the earlier personalities of the same users and computer
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// End at the first item that cannot be read whole, unless a Config.xml calls its error not fatal
+    #[arg(long)]
+    pub(super) stop_at_error: bool,
+    /// What to do with files that are encrypted by EFS
+    #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
+    pub(super) efs: Efs,
     /// Show what would be taken, and take nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// What becomes of a file that is encrypted by EFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Efs {
+    /// It is taken as it is: reading it takes its owner's key
+    Keep,
+    /// It is left where it is
+    Skip,
+    /// The run ends there
+    Stop,
 }
 
 /// How a datastore's contents are compressed.
@@ -396,6 +467,15 @@ pub(super) struct Export {
     /// New folder, or new file ending in .zip; inside it, files by computer, user and path
     #[arg(long, value_name = "PATH")]
     pub(super) to: PathBuf,
+    /// Only files whose name matches PATTERN, such as *.doc (may be given several times)
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) include: Vec<String>,
+    /// Not the files whose name matches PATTERN, unless --include does (may be given several times)
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) exclude: Vec<String>,
+    /// Replace files that exist in the folder
+    #[arg(long)]
+    pub(super) overwrite: bool,
 }
 
 #[derive(Args, Debug)]
@@ -411,9 +491,8 @@ pub(super) struct Inject {
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
     #[arg(long, value_name = "FOLDER")]
     pub(super) target: Option<PathBuf>,
-    /// Only users that match PATTERN: NAME, DOMAIN\NAME or SID, with `*` and `?`
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) user: Vec<String>,
+    #[command(flatten)]
+    pub(super) users: Users,
     /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may
     /// be given several times; the first that matches counts)
     #[arg(long, value_name = "OLD=NEW")]
@@ -434,7 +513,7 @@ pub(super) struct Inject {
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
     /// Take back what the run that wrote this journal has done
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "user", "merge"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "users", "merge"])]
     pub(super) undo: Option<PathBuf>,
     /// Show what would be written and what the target cannot hold, and write nothing
     #[arg(long)]

@@ -13,6 +13,9 @@ use crate::{
     windows::Installation,
 };
 
+/// The built-in rule files that hold what USMT has in its component manifests, which take part in every migration.
+const WINDOWS_SETTINGS: [&str; 2] = ["builtin/windows-settings.xml", "builtin/machine-settings.xml"];
+
 /// An administrator's XML file, read.
 pub(super) struct TextFile {
     pub(super) path: PathBuf,
@@ -64,19 +67,20 @@ pub(super) struct Choices {
     pub(super) files: Vec<RuleFile>,
     pub(super) configs: Vec<Config>,
     offline: Option<Offline>,
+    verbose: bool,
 }
 
 impl Choices {
     /// Reads and checks all files.
     pub(super) fn load(console: &Console, args: &args::Choose) -> Result<Self, UserError> {
-        let mut loading = Loading::default();
+        let mut loading = Loading { windows_settings: args.windows_settings, ..Loading::default() };
         for path in args.config.iter().chain(&args.rules) {
             loading.add(TextFile::read(path)?, true)?;
         }
         if let Some(path) = &args.offline {
             loading.offline(&TextFile::read(path)?)?;
         }
-        let choices = loading.finish()?;
+        let choices = Self { verbose: args.verbose, ..loading.finish()? };
         let warnings = choices.rules.warnings().len();
         if warnings > 0 {
             console.status(format!(
@@ -120,7 +124,9 @@ impl Choices {
 
     /// Detail of the log.
     pub(super) fn log_level(&self) -> LogLevel {
-        self.template.as_ref().and_then(|template| template.log).unwrap_or(LogLevel::Normal)
+        let template = self.template.as_ref().and_then(|template| template.log);
+        let asked = if self.verbose { LogLevel::Verbose } else { LogLevel::Normal };
+        template.map_or(asked, |level| level.max(asked))
     }
 
     /// True when every file taken is to be listed in the log.
@@ -169,6 +175,8 @@ struct Loading {
     files: Vec<RuleFile>,
     /// Rule files were given beside any template.
     has_own_rules: bool,
+    /// Such rule files come beside the built-in settings of Windows.
+    windows_settings: bool,
 }
 
 impl Loading {
@@ -222,8 +230,10 @@ impl Loading {
     fn finish(mut self) -> Result<Choices, UserError> {
         let template = self.templates.iter().map(|(_, template)| template.clone()).reduce(Template::and);
         let says = template.as_ref().and_then(|template| template.builtin_rules);
-        if says.unwrap_or(template.is_some() || !self.has_own_rules) {
-            let builtin = || rules::builtin().into_iter();
+        let whole = says.unwrap_or(template.is_some() || !self.has_own_rules);
+        if whole || self.windows_settings {
+            let builtin =
+                || rules::builtin().into_iter().filter(|(name, _)| whole || WINDOWS_SETTINGS.contains(name));
             let parts = builtin()
                 .map(|(name, text)| RuleFile { name: name.to_owned(), hash: Hash::of(text.as_bytes()) });
             self.files.splice(0..0, parts);
@@ -238,7 +248,14 @@ impl Loading {
         {
             return Err(unknown_component(&self.templates, unknown));
         }
-        Ok(Choices { template, rules, files: self.files, configs: self.configs, offline: self.offline })
+        Ok(Choices {
+            template,
+            rules,
+            files: self.files,
+            configs: self.configs,
+            offline: self.offline,
+            verbose: false,
+        })
     }
 }
 

@@ -4,8 +4,9 @@
 //! JSON document and nothing else. A closed pipe is not an error.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{self, BufWriter, IsTerminal, Write},
+    path::Path,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,11 +19,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{args::Output, error::UserError, exit::Exit, window};
+use super::{args::Output, error::UserError, exit::Exit, interrupt, window};
 use crate::{
     record::{End, Note, Outcome, Record, Severity, Step},
     sys::window::Window,
-    taskseq::{self, CmTrace, Heading, Phase, ProgressDialog, ProgressLog},
+    taskseq::{self, Action, CmTrace, Heading, ItemError, Phase, ProgressDialog, ProgressLog, UsmtLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -35,12 +36,39 @@ const MESSAGE_LEN: usize = 300;
 /// How often the progress file is brought up to date; MDT looks every two seconds.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// The log file, in the lines of whoever reads it.
+enum Log {
+    CmTrace(CmTrace),
+    Usmt(UsmtLog),
+}
+
+impl Log {
+    fn open(path: &Path, output: &Output) -> io::Result<Self> {
+        let told_as = &output.told_as;
+        match told_as.usmt_log {
+            true => UsmtLog::create(path, told_as.program, &told_as.command_line).map(Self::Usmt),
+            false => CmTrace::open(path).map(Self::CmTrace),
+        }
+    }
+
+    fn line(&self, severity: Severity, text: &str) {
+        match self {
+            Self::CmTrace(log) => log.line(severity, text),
+            Self::Usmt(log) => log.line(severity, text),
+        }
+    }
+}
+
 /// Where a run speaks, and how much.
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<Arc<CmTrace>>,
+    log: Option<Log>,
     progress_log: Option<Arc<ProgressLog>>,
+    /// Notes that the progress file has already.
+    told: Mutex<HashSet<Note>>,
+    /// The run writes into a new Windows.
+    applies: AtomicBool,
     /// Of the one run that this console is for.
     record: Arc<Record>,
     /// The window that is wanted: whether it may cancel, and how long it stays when there is something to read.
@@ -62,8 +90,8 @@ impl Console {
     pub(super) fn open(output: &Output) -> Result<Self, UserError> {
         let log = match &output.log {
             None => None,
-            Some(path) => match CmTrace::open(path) {
-                Ok(log) => Some(Arc::new(log)),
+            Some(path) => match Log::open(path, output) {
+                Ok(log) => Some(log),
                 Err(_) if output.log_may_fail => None,
                 Err(error) => {
                     let hint = "Choose another --log file: the log could not be opened.";
@@ -82,9 +110,12 @@ impl Console {
             (!output.no_cancel, stays)
         });
         let console = Self { log, progress_log, wants_window, ..Self::without_log(output) };
-        console.tell(&[("program", "coldstate")]);
-        console.tell(&[("productVersion", env!("CARGO_PKG_VERSION"))]);
+        let told_as = &output.told_as;
+        console.tell(|log| log.program(told_as.program, env!("CARGO_PKG_VERSION"), &told_as.command_line));
         console.phase(Phase::Initializing);
+        if output.no_cancel {
+            interrupt::ignore();
+        }
         Ok(console)
     }
 
@@ -95,6 +126,8 @@ impl Console {
             quiet: output.quiet,
             log: None,
             progress_log: None,
+            told: Mutex::default(),
+            applies: AtomicBool::new(false),
             record: Arc::default(),
             wants_window: None,
             window: Mutex::default(),
@@ -132,7 +165,7 @@ impl Console {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
-    /// Says how the run ended, and waits for the status window to close: at once, unless there is something to read and
+    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is something to read and
     /// it is to stay for that.
     pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
         let (exit, text) = match result {
@@ -140,6 +173,11 @@ impl Console {
             Ok(exit) => (*exit, self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         };
         let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
+        let message = if text.is_empty() { exit.sentence() } else { &text };
+        self.tell(|log| log.end(exit as u8, message));
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.end(exit as u8, message);
+        }
         self.end_with_status(exit, &text);
         self.record.course.end(End { exit_code: exit as u8, is_done, text });
         if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -236,18 +274,26 @@ impl Console {
         }
     }
 
-    /// A line of the progress file: keys of USMT, and values.
-    pub(super) fn tell(&self, pairs: &[(&str, &str)]) {
+    /// Writes to the progress file, where there is one.
+    pub(super) fn tell(&self, what: impl FnOnce(&ProgressLog)) {
         if let Some(log) = &self.progress_log {
-            log.line(pairs);
+            what(log);
         }
     }
 
     /// Another phase begins, as the progress file tells.
     pub(super) fn phase(&self, phase: Phase) {
-        if let Some(log) = &self.progress_log {
-            log.phase(phase);
+        self.applies.store(phase == Phase::Applying, Ordering::Relaxed);
+        self.tell(|log| log.phase(phase));
+    }
+
+    /// Something of an item was lost, by this Windows error.
+    pub(super) fn lost(&self, note: &Note, code: u32, action: Action) {
+        if let Some(Log::Usmt(log)) = &self.log {
+            log.count(code, action == Action::Abort, &format!("{}: {}", note.item, note.reason));
         }
+        self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(note.clone());
     }
 
     /// A detail that only the log has.
@@ -288,13 +334,18 @@ impl Console {
     /// with one reason are one line; the log and JSON have each.
     pub(super) fn notes(&self, record: &Record) -> Exit {
         let notes = record.notes();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match self.applies.load(Ordering::Relaxed) {
+            true => ItemError::UnableToApply,
+            false => ItemError::UnableToOpen,
+        };
+        for note in notes.iter().filter(|note| note.outcome != Outcome::LeftOut && !told.contains(*note)) {
+            self.tell(|log| log.error(error, &note.item, Action::Ignore, None, &note.reason));
+        }
+        drop(told);
         let mut groups: BTreeMap<(Outcome, &str), Vec<&str>> = BTreeMap::new();
         for Note { outcome, item, reason } in &notes {
             self.log(Severity::Warning, &format!("{}: {item}: {reason}", word(*outcome)));
-            if *outcome != Outcome::LeftOut {
-                let pairs = [("error", "UnableToOpen"), ("objectName", item), ("action", "Ignore")];
-                self.tell(&[&pairs[..], &[("message", reason)]].concat());
-            }
             groups.entry((*outcome, reason)).or_default().push(item);
         }
         for ((outcome, reason), items) in groups {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     record::{Note, Step},
     store, sys,
+    taskseq::Phase,
 };
 
 /// What `--json` prints.
@@ -55,6 +56,7 @@ pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, User
     let choices = Choices::load(console, &args.taking.choose)?;
     let in_place = InPlace::prepare(args.datastore.as_deref(), false);
     extract::plan(console, &args.taking, &choices, &in_place, record, |planned| {
+        console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
         say(console, &report);

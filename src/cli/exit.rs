@@ -44,6 +44,17 @@ pub enum Exit {
     InjectUndone = 113,
 }
 
+impl Exit {
+    /// The end of a run that was not ended early, for its log.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::Done => "Success.",
+            Self::DoneWithNotes => "Success, some items were skipped or failed: each is listed.",
+            _ => "The run ended as its exit code says.",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -1,7 +1,7 @@
 //! `export`: copies the files of personalities out to a plain folder or a zip file, for people who want the files and
 //! no Windows.
 
-use std::{path::Path, sync::Arc};
+use std::{io::Read, path::Path, sync::Arc};
 
 use super::{
     args,
@@ -13,18 +13,83 @@ use super::{
     store::{self, describe},
 };
 use crate::{
-    inject::{self, Below, InjectError, Journal, Options, Placed, Source, StoredPersonality, ZipFileError},
+    gather::{Content, Item},
+    inject::{
+        self, Below, InjectError, Journal, Merge, Options, Placed, Source, SourceError, StoredPersonality,
+        ZipFileError,
+    },
     nt::{NtString, WinPath},
     record::Record,
+    rules::{ObjectKind, Pattern},
     store::Personality,
 };
 
+/// Which files of a personality are copied out, by their names.
+struct Names {
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+}
+
+impl Names {
+    fn new(args: &args::Export) -> Result<Self, UserError> {
+        let patterns = |texts: &[String]| -> Result<Vec<Pattern>, UserError> {
+            let read = |text: &String| Pattern::parse(ObjectKind::File, &format!("*[{text}]"));
+            texts.iter().map(read).collect::<Result<_, _>>().map_err(|reason| {
+                UserError::new(Exit::BadArguments, reason)
+                    .hint("Give names of files, with * for any characters.")
+            })
+        };
+        Ok(Self { include: patterns(&args.include)?, exclude: patterns(&args.exclude)? })
+    }
+
+    fn is_everything(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// What is included is taken even where it is excluded too; without an inclusion, all that is not excluded.
+    fn takes(&self, path: &WinPath) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string();
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers("", &name));
+        if self.include.is_empty() { !matches(&self.exclude) } else { matches(&self.include) }
+    }
+}
+
+/// A source of which only some files are looked at. Folders come with the files in them.
+struct Chosen<'n, S> {
+    source: S,
+    names: &'n Names,
+}
+
+impl<S: Source> Source for Chosen<'_, S> {
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
+        self.source.items(&mut |item| match item {
+            Item::File(file) if self.names.is_everything() => each(Item::File(file)),
+            Item::File(mut file) if !file.directory => {
+                file.names.retain(|name| self.names.takes(&name.path));
+                if !file.names.is_empty() {
+                    each(Item::File(file));
+                }
+            }
+            Item::File(_) => {}
+            other => each(other),
+        })
+    }
+
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
+        self.source.content(content)
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        self.source.check()
+    }
+}
+
 pub(super) fn run(console: &Console, args: &args::Export) -> Result<Exit, UserError> {
     let selected = store::select(console, &args.select)?;
-    let placed: Vec<Below<StoredPersonality<'_>>> = selected
-        .personalities
-        .iter()
-        .map(|one| Below::new(StoredPersonality::new(&selected.store, one), place(one, args.select.all)))
+    let names = Names::new(args)?;
+    let chosen = |one| Chosen { source: StoredPersonality::new(&selected.store, one), names: &names };
+    let placed: Vec<Below<Chosen<'_, StoredPersonality<'_>>>> = (selected.personalities.iter())
+        .map(|one| Below::new(chosen(one), place(one, args.select.all)))
         .collect();
     let sources: Vec<&dyn Source> = placed.iter().map(|one| one as &dyn Source).collect();
     let record = Arc::new(Record::default());
@@ -32,7 +97,7 @@ pub(super) fn run(console: &Console, args: &args::Export) -> Result<Exit, UserEr
     let is_zip = args.to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     match is_zip {
         true => to_zip(console, &sources, &selected.personalities, &args.to, &record)?,
-        false => to_folder(console, &sources, &args.to, &record)?,
+        false => to_folder(console, &sources, args, &record)?,
     }
     let exit = console.notes(&record);
     let now = record.progress.snapshot();
@@ -86,23 +151,28 @@ fn to_zip(
 fn to_folder(
     console: &Console,
     sources: &[&dyn Source],
-    path: &Path,
+    args: &args::Export,
     record: &Arc<Record>,
 ) -> Result<(), UserError> {
+    let path = &args.to;
     fs_err::create_dir_all(path).map_err(|error| UserError::write(&error))?;
     let failed = |error| inject_error(&error);
     let target = inject::open(path).map_err(failed)?;
     let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
-    let plan =
-        inject::plan(&placed, &*target, &Options::default(), record).map_err(|error| match &error {
-            InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
-                .hint("Choose a new or empty folder with --to: an export never replaces a file."),
-            _ => inject_error(&error),
-        })?;
+    let options = if args.overwrite { Options { merge: Merge::Replace } } else { Options::default() };
+    let plan = inject::plan(&placed, &*target, &options, record).map_err(|error| match &error {
+        InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
+            .hint("Choose a new or empty folder with --to, or give --overwrite."),
+        _ => inject_error(&error),
+    })?;
     // The journal takes a failed export back; of one that succeeded nothing is to be undone.
     let journal_path = journal_beside(path);
     let journal = Journal::create(&journal_path, &*target).map_err(failed)?;
     let _progress = console.progress("exporting", record);
-    inject::act(&plan, &placed, &*target, &journal, record).map_err(failed)?;
-    fs_err::remove_file(&journal_path).map_err(|error| UserError::write(&error))
+    let done = inject::act(&plan, &placed, &*target, &journal, record).map_err(failed)?;
+    let written = |error| UserError::write(&error);
+    if let Some(aside) = &done.set_aside {
+        fs_err::remove_dir_all(path.join(aside.to_string().trim_start_matches('\\'))).map_err(written)?;
+    }
+    fs_err::remove_file(&journal_path).map_err(written)
 }

@@ -1,6 +1,10 @@
 //! `extract`: takes users' personalities from an old Windows into a datastore.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use serde::Serialize;
 
@@ -19,7 +23,7 @@ use super::{
     watch::{FileList, Watch},
 };
 use crate::{
-    gather::{self, Computer, Header, OldWindows, PutError, Source, User},
+    gather::{self, Computer, Header, OldWindows, PutError, Source, User, win32},
     nt::FileTime,
     record::{Note, Record, State, Step},
     store::{Compression, Datastore, Personality, StoreError, Stored, Writer},
@@ -40,7 +44,7 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     let record = console.begin("Extract", &[Step::Find, Step::Plan, Step::Take]);
     let choices = Choices::load(console, &args.taking.choose)?;
     if !args.dry_run {
-        choices.demand_password(args.password.password_file.is_some())?;
+        choices.demand_password(args.password.is_given())?;
     }
     let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run);
     plan(console, &args.taking, &choices, &in_place, record, |planned| {
@@ -80,7 +84,9 @@ pub(super) fn plan<T>(
     record.course.enter(Step::Plan);
     let users = wanted.choose(console, &installation, &record)?;
     console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
+    console.tell(|log| log.computer(&installation.computer_name));
     let jobs = planned::plan_jobs(old, &users, &choices.rules);
+    planned::tell(console, &jobs);
     planned::log(console, choices.log_level(), &jobs);
     record.course.users(jobs.iter().map(Job::name));
     if record.progress.is_cancelled() {
@@ -102,10 +108,12 @@ fn extract(
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
     let writer = store.writer_with(compression).map_err(|error| store_error(&error, folder))?;
-    let taking = Taking { console, choices, header: &header, list: list.as_ref(), writer: &writer, folder };
+    let taking =
+        Taking { console, args, choices, header: &header, list: list.as_ref(), writer: &writer, folder };
     console.phase(Phase::Collecting);
     let taken = taking.all(jobs, record)?;
-    if choices.replaces() {
+    console.phase(Phase::Saving);
+    if args.replace || choices.replaces() {
         let names: Vec<&str> = taken.iter().map(|taken| taken.name.as_str()).collect();
         replace(console, &store, &names).map_err(|error| store_error(&error, folder))?;
     }
@@ -249,6 +257,7 @@ fn user(profile: &Profile) -> User {
 /// What the taking of every personality needs.
 struct Taking<'a> {
     console: &'a Console,
+    args: &'a args::Extract,
     choices: &'a Choices,
     header: &'a Header,
     list: Option<&'a FileList>,
@@ -283,7 +292,11 @@ impl Taking<'_> {
                 configs: &self.choices.configs,
                 list: self.list,
                 logs_files: self.choices.lists_files(),
+                stop_at_error: self.args.stop_at_error,
+                efs: self.args.efs,
+                note: Mutex::default(),
             };
+            self.console.tell(|log| log.collecting(job.profile.map(|_| job.name()).as_deref()));
             let put = |error| self.put_error(error, all.len());
             gather::gather_rules(&job.rules, &watch).map_err(put)?;
             gather::gather_files(&job.facts.old(), &job.plan, &watch, record).map_err(put)?;
@@ -315,6 +328,10 @@ impl Taking<'_> {
                 Some(error) => store_error(error, self.folder),
                 None => UserError::new(Exit::WriteFailed, chain(&*error)),
             },
+            PutError::Stopped { code: win32::ERROR_FILE_ENCRYPTED, .. } => {
+                UserError::from_error(Exit::Cancelled, &error)
+                    .hint(format!("Give --efs keep or --efs skip. {}", self.complete(complete)))
+            }
             error => UserError::from_error(Exit::StoppedAtItem, &error).hint(self.complete(complete)),
         }
     }

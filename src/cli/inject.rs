@@ -25,6 +25,8 @@ use crate::{
     nt::WinPath,
     record::{Note, Record, State, Step},
     rules::Collision,
+    store::Personality,
+    taskseq::Phase,
 };
 
 const JOURNAL_HINT: &str = "Give the file that `inject` named at its end; it lies beside the target.";
@@ -62,15 +64,17 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let root = needed(args.target.as_ref(), "--target FOLDER")?;
     let select = Select {
         store: args::Store { datastore: Some(datastore.clone()), password: args.password.clone() },
-        whose: args::Whose { computer: Some(computer.clone()), user: args.user.clone() },
+        whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
     let record = console.begin("Inject", &[Step::Open, Step::Plan, Step::Put]);
     record.course.about(computer);
     record.course.enter(Step::Open);
-    let selected = store::select(console, &select)?;
+    let mut selected = store::select(console, &select)?;
+    selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    tell(console, computer, &selected.personalities);
     interrupt::cancels(&record);
     record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
     record.course.enter(Step::Plan);
@@ -129,6 +133,18 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Tells the progress file what is to be applied.
+fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
+    console.tell(|log| {
+        log.computer(computer);
+        for one in personalities.iter().filter(|one| one.header.user.is_some()) {
+            log.detected_user(&one.user(), true);
+        }
+        log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
+    });
+    console.phase(Phase::Applying);
 }
 
 /// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.

@@ -3,12 +3,17 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::exit::Exit;
 use crate::record::Record;
 
+/// Nobody may cancel: an interrupt has no effect.
+static HELD: AtomicBool = AtomicBool::new(false);
 static RUNNING: Mutex<Vec<Weak<Record>>> = Mutex::new(Vec::new());
 
 /// From now on an interrupt ends the program with its own exit code.
@@ -22,7 +27,15 @@ pub(super) fn cancels(record: &Arc<Record>) {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(record));
 }
 
+/// From now on an interrupt has no effect.
+pub(super) fn ignore() {
+    HELD.store(true, Ordering::Relaxed);
+}
+
 fn cancel_all() {
+    if HELD.load(Ordering::Relaxed) {
+        return;
+    }
     let records: Vec<Arc<Record>> =
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
     if records.is_empty() || records.iter().all(|record| record.progress.is_cancelled()) {

@@ -1,5 +1,5 @@
-//! The password of a datastore, from a file: never from the command line, which every process of a computer can read
-//! and task sequences log.
+//! The password of a datastore, from a file: not from the command line, which every process of a computer can read and
+//! task sequences log. Only the command lines of other programs may hold it, because theirs do.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const MAX_LEN: u64 = 64 * 1024;
 
 /// Reads the password, where there is one.
 pub(super) fn read(from: &PasswordFile) -> Result<Option<Password>, UserError> {
-    let Some(path) = &from.password_file else { return Ok(None) };
+    let Some(path) = &from.password_file else { return Ok(from.typed.clone()) };
     Ok(Some(Password::new(first_line_of(path)?.as_bytes())))
 }
 

@@ -63,6 +63,19 @@ pub(super) fn plan_jobs<'a>(old: OldWindows<'a>, users: &[&'a Profile], rules: &
     jobs
 }
 
+/// Tells the progress file what was found for whom, and how much of it there is.
+pub(super) fn tell(console: &Console, jobs: &[Job<'_>]) {
+    console.tell(|log| {
+        for job in jobs {
+            let user = job.profile.map(|_| job.name());
+            for component in job.rules.detected() {
+                log.detected_component(user.as_deref(), component);
+            }
+        }
+        log.total_size(jobs.iter().map(|job| job.plan.bytes).sum());
+    });
+}
+
 /// A rule that acts when the personality is put back, and travels with it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Carried {

@@ -17,7 +17,7 @@ use crate::{
     record::Step,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
-    windows::{Profile, ProfileKind, UserPattern},
+    windows::{Profile, ProfileKind, UserPattern, UserSelection},
 };
 
 /// How many of the items that a damaged chunk concerns are listed; JSON has more.
@@ -106,6 +106,34 @@ pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserE
     Ok(Selected { store, personalities, damaged })
 }
 
+impl Selected {
+    /// Keeps the personalities of the users that are wanted. Leaving none is an error.
+    pub(super) fn keep(&mut self, users: &args::Users) -> Result<(), UserError> {
+        let patterns = |texts: &[String]| texts.iter().map(UserPattern::new).collect();
+        let selection = UserSelection {
+            all: users.all_users,
+            include: patterns(&users.users),
+            exclude: patterns(&users.exclude_users),
+            used_since: users.used_since,
+            usmt_order: users.usmt_order,
+            ..UserSelection::default()
+        };
+        let known: Vec<String> = self.personalities.iter().map(describe).collect();
+        let last_uses = self.personalities.iter().filter_map(|one| one.header.user.as_ref()?.last_used);
+        let selection = match (users.used_within, last_uses.max()) {
+            (Some(days), Some(last_use_of_pc)) => selection.used_within_days(days, last_use_of_pc),
+            _ => selection,
+        };
+        // USMT's options speak of users, and the machine's part always comes along.
+        let comes = |one: &Personality| users.usmt_order && one.header.user.is_none();
+        self.personalities.retain(|one| comes(one) || selection.decide(&as_profile(one)).taken);
+        match self.personalities.is_empty() && !known.is_empty() {
+            true => Err(nothing_of(&known)),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Of these, the personalities of users that a pattern matches; all when there is no pattern.
 pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> Vec<&'p Personality> {
     let patterns: Vec<UserPattern> = patterns.iter().map(UserPattern::new).collect();
@@ -118,6 +146,10 @@ pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> 
 pub(super) fn no_match(listing: &Listing) -> UserError {
     let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
     known.dedup();
+    nothing_of(&known)
+}
+
+fn nothing_of(known: &[String]) -> UserError {
     UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
         .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") }))
 }
@@ -134,6 +166,7 @@ fn as_profile(personality: &Personality) -> Profile {
         name: user.name.clone(),
         domain: user.domain.clone(),
         kind: if local { ProfileKind::Local } else { ProfileKind::Unknown },
+        last_used: user.last_used,
         ..Profile::default()
     }
 }

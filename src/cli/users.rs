@@ -27,7 +27,10 @@ impl Wanted {
     pub(super) fn new(args: &args::Users, choices: &Choices) -> Result<Self, UserError> {
         let nobody = TemplateUsers::default();
         let template = choices.template.as_ref().map_or(&nobody, |template| &template.users);
-        let typed = args.all_users || !args.users.is_empty() || args.used_within.is_some();
+        let typed = args.all_users
+            || !args.users.is_empty()
+            || args.used_within.is_some()
+            || args.used_since.is_some();
         if !typed && *template == nobody {
             return Err(UserError::new(Exit::BadArguments, "Nothing says which users to take.").hint(
                 "Give --all-users, --user PATTERN, --used-within DAYS, or a template with <users>; `coldstate inspect SOURCE` lists the users.",
@@ -35,6 +38,8 @@ impl Wanted {
         }
         let mut selection = UserSelection {
             exclude: patterns(template.exclude.iter().chain(&args.exclude_users)),
+            used_since: args.used_since,
+            usmt_order: args.usmt_order,
             ..UserSelection::default()
         };
         if typed {
@@ -73,6 +78,7 @@ impl Wanted {
         let mut chosen = Vec::new();
         for profile in &windows.profiles {
             let decision = self.selection.decide(profile);
+            console.tell(|log| log.detected_user(&profile.qualified_name(), decision.taken));
             if !decision.taken {
                 console.status(format!("not taking {}: {}", profile.qualified_name(), decision.reason));
             } else if profile.folder.is_none() {

@@ -1,5 +1,5 @@
 //! [`Watch`]: looks at each item on its way into the datastore. It lists what was gathered, and ends the run where
-//! `<ErrorControl>` of a Config.xml calls an error fatal.
+//! `<ErrorControl>` of a Config.xml or the command line calls an error fatal.
 
 use std::{
     io::{BufWriter, Read, Write as _},
@@ -7,10 +7,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{console::Console, error::UserError};
+use super::{args::Efs, console::Console, error::UserError};
 use crate::{
-    gather::{Content, FileItem, Item, OldFacts, PutError, Sink},
+    gather::{Content, FileItem, Item, OldFacts, PutError, Sink, win32},
+    record::{Note, Outcome},
     rules::{Config, ObjectKind},
+    taskseq::Action,
 };
 
 /// The list of `--listfiles`: one path a line, as the old Windows called it, in UTF-8.
@@ -43,6 +45,11 @@ pub(super) struct Watch<'a> {
     pub(super) list: Option<&'a FileList>,
     /// The log has each file too.
     pub(super) logs_files: bool,
+    /// An error that no Config.xml speaks of ends the run.
+    pub(super) stop_at_error: bool,
+    pub(super) efs: Efs,
+    /// The note that came last: what is lost is told right after its note.
+    pub(super) note: Mutex<Option<Note>>,
 }
 
 impl Watch<'_> {
@@ -73,6 +80,10 @@ impl Sink for Watch<'_> {
         self.sink.item(item)?;
         match item {
             Item::File(file) => self.gathered(file),
+            Item::Note(note) => {
+                *self.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note.clone());
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -83,9 +94,31 @@ impl Sink for Watch<'_> {
                 .is_fatal(self.facts, kind, node, leaf, code)
                 .map(|(fatal, place)| (fatal, place.to_string()))
         };
-        match self.configs.iter().find_map(says) {
-            Some((true, rule)) => Err(PutError::Stopped { object: format!("{node} [{leaf}]"), code, rule }),
-            _ => Ok(()),
+        // What is only in the cloud was never here to be lost.
+        let is_error = code != win32::ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING;
+        let by_default = (self.stop_at_error && is_error).then(|| (true, "--stop-at-error".to_owned()));
+        let fatal = self.configs.iter().find_map(says).or(by_default).filter(|(fatal, _)| *fatal);
+        if let Some(note) = &*self.note.lock().unwrap_or_else(PoisonError::into_inner) {
+            let action = if fatal.is_some() { Action::Abort } else { Action::Ignore };
+            self.console.lost(note, code, action);
+        }
+        match fatal {
+            Some((_, rule)) => Err(PutError::Stopped { object: format!("{node} [{leaf}]"), code, rule }),
+            None => Ok(()),
+        }
+    }
+
+    fn takes_encrypted(&self, folder: &str, name: &str) -> Result<bool, PutError> {
+        match self.efs {
+            Efs::Keep => Ok(true),
+            Efs::Skip => Ok(false),
+            Efs::Stop => {
+                let (code, item) = (win32::ERROR_FILE_ENCRYPTED, format!("{folder}\\{name}"));
+                let reason = "it is encrypted by EFS".to_owned();
+                self.console.lost(&Note { outcome: Outcome::Failed, item, reason }, code, Action::Abort);
+                let object = format!("{folder} [{name}]");
+                Err(PutError::Stopped { object, code, rule: "--efs stop".to_owned() })
+            }
         }
     }
 }

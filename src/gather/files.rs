@@ -136,6 +136,13 @@ impl Taking<'_> {
                 self.lost(Outcome::Failed, reason, ERROR_NOT_SUPPORTED)?;
                 return Ok(item);
             }
+            StreamKind::Encrypted if !self.takes_encrypted()? => {
+                self.note(
+                    Outcome::Skipped,
+                    in_stream(stream, "it is encrypted by EFS, and such files are not wanted"),
+                )?;
+                return Ok(item);
+            }
             StreamKind::Encrypted => {
                 let reason = "it is encrypted by EFS and kept as it is: reading it takes its owner's key";
                 self.note(Outcome::Partial, in_stream(stream, reason))?;
@@ -193,10 +200,21 @@ impl Taking<'_> {
     /// Notes that something is lost, and asks whether the run goes on.
     fn lost(&self, outcome: Outcome, reason: String, code: u32) -> Result<(), PutError> {
         self.note(outcome, reason)?;
+        let (folder, name) = self.object();
+        self.sink.lost(ObjectKind::File, &folder, &name, code)
+    }
+
+    fn takes_encrypted(&self) -> Result<bool, PutError> {
+        let (folder, name) = self.object();
+        self.sink.takes_encrypted(&folder, &name)
+    }
+
+    /// The file as the rules name it: its folder as the old Windows called it, and its name.
+    fn object(&self) -> (String, String) {
         let path = self.planned.paths.first().cloned().unwrap_or_default();
         let path = self.old.installation.drives.old_path(&path);
         let (folder, name) = path.rsplit_once('\\').unwrap_or(("", &path));
-        self.sink.lost(ObjectKind::File, folder, name, code)
+        (folder.to_owned(), name.to_owned())
     }
 
     fn note(&self, outcome: Outcome, reason: String) -> Result<(), PutError> {

@@ -22,6 +22,8 @@ pub mod win32 {
     pub const ERROR_INVALID_SECURITY_DESCR: u32 = 1338;
     /// `ERROR_FILE_CORRUPT`: a damaged file record.
     pub const ERROR_FILE_CORRUPT: u32 = 1392;
+    /// `ERROR_FILE_ENCRYPTED`: data encrypted by EFS.
+    pub const ERROR_FILE_ENCRYPTED: u32 = 6002;
 }
 
 /// Takes what is gathered. Shared by the threads of a run.
@@ -47,6 +49,15 @@ pub trait Sink: Sync {
     fn lost(&self, kind: ObjectKind, node: &str, leaf: &str, code: u32) -> Result<(), PutError> {
         let _ = (kind, node, leaf, code);
         Ok(())
+    }
+
+    /// Says whether the data of a file that is encrypted by EFS is taken, as the encrypted bytes that it is.
+    ///
+    /// # Errors
+    /// [`PutError::Stopped`] when the run is to end there.
+    fn takes_encrypted(&self, folder: &str, name: &str) -> Result<bool, PutError> {
+        let _ = (folder, name);
+        Ok(true)
     }
 }
 

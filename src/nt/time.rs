@@ -23,6 +23,25 @@ impl FileTime {
         SystemTime::now().into()
     }
 
+    /// The first moment of a day, in UTC; none for a date that is none or before 1601.
+    pub fn of_date(year: u32, month: u32, day: u32) -> Option<Self> {
+        let days_in_month = match month {
+            2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        if !(1601..=9999).contains(&year) || !(1..=days_in_month).contains(&day) {
+            return None;
+        }
+        // Years begin on 1 March here, as in `fmt` below.
+        let year = if month <= 2 { year - 1 } else { year };
+        let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + in_year;
+        Some(Self((u64::from(days) - 584_694) * SECONDS_PER_DAY * TICKS_PER_SECOND))
+    }
+
     /// True for zero, which Windows writes where it means "never".
     pub fn is_zero(self) -> bool {
         self.0 == 0
@@ -102,6 +121,22 @@ mod tests {
     fn the_system_clock_goes_both_ways() {
         for ticks in [0, 1, UNIX_EPOCH_TICKS, 133_000_000_000_000_007] {
             assert_eq!(FileTime::from(FileTime(ticks).to_system_time()), FileTime(ticks));
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_first_moment() {
+        for (date, text) in [
+            ((1601, 1, 1), "1601-01-01T00:00:00Z"),
+            ((2000, 2, 29), "2000-02-29T00:00:00Z"),
+            ((2024, 7, 31), "2024-07-31T00:00:00Z"),
+            ((9999, 12, 31), "9999-12-31T00:00:00Z"),
+        ] {
+            assert_eq!(FileTime::of_date(date.0, date.1, date.2).unwrap().to_string(), text);
+        }
+        for (year, month, day) in [(1600, 12, 31), (2023, 2, 29), (2024, 13, 1), (2024, 0, 1), (2024, 4, 31)]
+        {
+            assert_eq!(FileTime::of_date(year, month, day), None);
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{
 use serde::{Deserialize, Serialize};
 
 /// What became of an item that was not simply done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Left out by a rule, as the administrator wished.
@@ -31,7 +31,7 @@ pub enum Outcome {
 }
 
 /// One line of the record: an item, what became of it, and the reason in a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Note {
     /// What became of it.
     pub outcome: Outcome,

@@ -5,6 +5,7 @@ mod cmtrace;
 mod dialog;
 mod environment;
 mod progress;
+mod usmt_log;
 
 pub use crate::record::Severity;
 pub use cmtrace::CmTrace;
@@ -12,4 +13,5 @@ pub use dialog::{Heading, ProgressDialog, close_progress_dialog};
 #[cfg(test)]
 pub use environment::Variables;
 pub use environment::{Environment, current};
-pub use progress::{Phase, ProgressLog};
+pub use progress::{Action, ItemError, Phase, ProgressLog};
+pub use usmt_log::UsmtLog;
