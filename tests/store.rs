@@ -64,6 +64,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             variable: "APP".into(),
             source: r"C:\App".into(),
             portable: r"%PROGRAMFILES%\App".into(),
+            environment: None,
         }],
         started: FileTime(started),
         tool: "coldstate test".into(),
@@ -254,6 +255,7 @@ fn carried_rule() -> CarriedRule {
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 
@@ -301,6 +303,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
             key: r"HKCU\a".into(),
             last_written: FileTime(9),
             values: vec![value],
+            stays: false,
             added: true,
         }),
         Item::Note(Note { outcome: Outcome::Skipped, item: "x\ny".into(), reason: "a reason.".into() }),

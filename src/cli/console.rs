@@ -63,7 +63,7 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<Log>,
+    log: Option<Arc<Log>>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
     told: Mutex<HashSet<Note>>,
@@ -91,7 +91,7 @@ impl Console {
         let log = match &output.log {
             None => None,
             Some(path) => match Log::open(path, output) {
-                Ok(log) => Some(log),
+                Ok(log) => Some(Arc::new(log)),
                 Err(_) if output.log_may_fail => None,
                 Err(error) => {
                     let hint = "Choose another --log file: the log could not be opened.";
@@ -175,7 +175,7 @@ impl Console {
         let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
         let message = if text.is_empty() { exit.sentence() } else { &text };
         self.tell(|log| log.end(exit as u8, message));
-        if let Some(Log::Usmt(log)) = &self.log {
+        if let Some(Log::Usmt(log)) = self.log.as_deref() {
             log.end(exit as u8, message);
         }
         self.end_with_status(exit, &text);
@@ -289,7 +289,7 @@ impl Console {
 
     /// Something of an item was lost, by this Windows error.
     pub(super) fn lost(&self, note: &Note, code: u32, action: Action) {
-        if let Some(Log::Usmt(log)) = &self.log {
+        if let Some(Log::Usmt(log)) = self.log.as_deref() {
             log.count(code, action == Action::Abort, &format!("{}: {}", note.item, note.reason));
         }
         self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));

@@ -10,8 +10,8 @@ use super::{
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    in_place::InPlace,
     extract::{self, Planned},
+    in_place::InPlace,
     planned::Job,
 };
 use crate::{

@@ -39,6 +39,8 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Settlement>,
     done: &'a Done,
+    /// INI files that get entries.
+    ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
     notes: Vec<Note>,
     exit_code: u8,
@@ -128,6 +130,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         dry_run: args.dry_run,
         windows,
         done: &done,
+        ini_files: plan.ini_files().collect(),
         losses: &plan.losses,
         notes: record.notes(),
         exit_code: exit as u8,
@@ -259,7 +262,12 @@ fn act(
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let time = crate::nt::FileTime::now().0;
-    let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
+    let folder = match target.parent() {
+        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
+        None => target,
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 
@@ -299,6 +307,9 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         plan.replaced_count()
     ));
+    for path in plan.ini_files() {
+        console.status(format!("entries to be set in: {path}"));
+    }
     for Loss { feature, items, example } in &plan.losses {
         console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
     }

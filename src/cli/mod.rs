@@ -57,52 +57,46 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     arguments.output.told_as.command_line =
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    carry_out(arguments).into()
+    perform(arguments, verb).into()
 }
 
-/// Fills in what a task sequence says, does what the arguments say, and tells the task sequence how it ended. Every
-/// command line that becomes such arguments comes through here.
-fn carry_out(mut arguments: Arguments) -> Exit {
+/// Opens what a run speaks through, runs the verb, and says how it ended; with what the task sequence knows, where there is
+/// one.
+fn perform(mut arguments: Arguments, run: impl FnOnce(&Console, &Verb) -> Result<Exit, UserError>) -> Exit {
     let environment = taskseq::current();
     let environment = environment.as_ref().map(|environment| environment as &dyn Environment);
     if let Some(environment) = environment {
         task_sequence::defaults(environment, &mut arguments);
     }
-    let (exit, console) =
-        perform(&arguments.output, |console| in_task_sequence(console, &arguments, environment));
-    if let Some(environment) = environment {
-        task_sequence::report(environment, &console, &arguments.verb, exit);
-    }
-    exit
-}
-
-/// Runs the verb, with what the task sequence knows where there is one.
-fn in_task_sequence(
-    console: &Console,
-    arguments: &Arguments,
-    environment: Option<&dyn Environment>,
-) -> Result<Exit, UserError> {
-    let danger = environment.and_then(|environment| task_sequence::danger(environment, &arguments.verb));
-    danger.iter().for_each(|danger| console.warn(danger));
-    let _connection = network::connect(console, arguments, environment)?;
-    verb(console, &arguments.verb)
-}
-
-/// Opens what a run speaks through, runs it, and says how it ended.
-fn perform(output: &args::Output, run: impl FnOnce(&Console) -> Result<Exit, UserError>) -> (Exit, Console) {
-    let (console, result) = match Console::open(output) {
+    let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {
-            let result = run(&console);
+            let result = in_task_sequence(&console, &arguments, environment, run);
             (console, result)
         }
-        Err(error) => (Console::without_log(output), Err(error)),
+        Err(error) => (Console::without_log(&arguments.output), Err(error)),
     };
     let result = result.and_then(|exit| console.printed().map(|()| exit));
     if let Err(error) = &result {
         console.error(error);
     }
     let exit = console.end(&result);
-    (exit, console)
+    if let Some(environment) = environment {
+        task_sequence::report(environment, &console, &arguments.verb, exit);
+    }
+    exit
+}
+
+/// Runs the verb, once the shares that it needs are reached and a danger that the task sequence is to it was told.
+fn in_task_sequence(
+    console: &Console,
+    arguments: &Arguments,
+    environment: Option<&dyn Environment>,
+    run: impl FnOnce(&Console, &Verb) -> Result<Exit, UserError>,
+) -> Result<Exit, UserError> {
+    let danger = environment.and_then(|environment| task_sequence::danger(environment, &arguments.verb));
+    danger.iter().for_each(|danger| console.warn(danger));
+    let _connection = network::connect(console, arguments, environment)?;
+    run(console, &arguments.verb)
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {

@@ -61,8 +61,11 @@ pub(super) fn connect(
         }));
     };
     let Some(share) = share else {
-        return Err(UserError::new(Exit::BadArguments, "The datastore is on no share, and --net-user is given.")
-            .hint(r"Leave it out, or give the datastore as \\SERVER\SHARE\FOLDER."));
+        return Err(UserError::new(
+            Exit::BadArguments,
+            "The datastore is on no share, and --net-user is given.",
+        )
+        .hint(r"Leave it out, or give the datastore as \\SERVER\SHARE\FOLDER."));
     };
     let password = password::first_line_of(file)?;
     let connection = network::connect(&share, user, &password).map_err(|error| {

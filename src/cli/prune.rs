@@ -49,10 +49,8 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
     if !args.dry_run {
         let names: Vec<&str> = forgotten.iter().map(|one| one.name.as_str()).collect();
         datastore.forget(&names).map_err(failed)?;
-        console.line(format!(
-            "`coldstate prune --datastore {}` frees their space",
-            datastore.path().display()
-        ));
+        console
+            .line(format!("`coldstate prune --datastore {}` frees their space", datastore.path().display()));
     }
     console.json(&Report { dry_run: args.dry_run, forgotten, pruned: None });
     Ok(Exit::Done)

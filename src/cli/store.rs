@@ -230,6 +230,8 @@ pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> 
                 Item::Key(key) => print_key(console, key),
                 Item::Note(note) => console.line(format!("  - {}: {}", note.item, note.reason)),
                 Item::Ini(ini) => print_ini(console, ini),
+                // What it holds shows in the rules that refer to it.
+                Item::Environment(_) => {}
                 Item::Rule(rule) => print_rule(console, rule),
                 Item::Deferred(deferred) => console.line(format!(
                     "  at {}: {} ({}, {})",

@@ -52,7 +52,8 @@ fn output(environment: &dyn Environment, output: &mut Output) {
     if output.log.is_none() {
         let in_winpe = || environment.is_true("_SMSTSInWinPE").then(|| LOG_OF_WINPE.to_owned());
         let folder = environment.get("_SMSTSLogPath").or_else(in_winpe);
-        output.log = folder.map(|folder| PathBuf::from(format!(r"{}\{LOG_NAME}", folder.trim_end_matches('\\'))));
+        output.log =
+            folder.map(|folder| PathBuf::from(format!(r"{}\{LOG_NAME}", folder.trim_end_matches('\\'))));
         // Nobody asked for it, so that nothing depends on it.
         output.log_may_fail = true;
     }
@@ -99,7 +100,8 @@ fn rules(environment: &dyn Environment, choose: &mut Choose) {
         environment.get("OSDMigrateMode").is_some_and(|mode| mode.eq_ignore_ascii_case("Advanced"));
     if is_customized && choose.config.is_empty() && choose.rules.is_empty() {
         let files = environment.get("OSDMigrateConfigFiles").unwrap_or_default();
-        choose.rules = files.split(',').map(str::trim).filter(|name| !name.is_empty()).map(PathBuf::from).collect();
+        choose.rules =
+            files.split(',').map(str::trim).filter(|name| !name.is_empty()).map(PathBuf::from).collect();
     }
 }
 
@@ -113,7 +115,9 @@ fn inject(environment: &dyn Environment, args: &mut Inject) {
     });
     if environment.is_true("_SMSTSInWinPE") {
         let volume = || environment.get("OSDTargetSystemDrive").or_else(|| environment.get("OSDisk"));
-        fill(&mut args.target, || volume().map(|drive| PathBuf::from(format!(r"{}\", drive.trim_end_matches('\\')))));
+        fill(&mut args.target, || {
+            volume().map(|drive| PathBuf::from(format!(r"{}\", drive.trim_end_matches('\\'))))
+        });
     }
 }
 
@@ -230,7 +234,10 @@ mod tests {
             (source.unwrap(), windows_dir)
         };
         assert_eq!(source("", r"D:\Windows"), (r"\\.\D:".into(), Some(r"\Windows".into())));
-        assert_eq!(source(r"--windows-dir \WINNT", r"D:\Windows"), (r"\\.\D:".into(), Some(r"\WINNT".into())));
+        assert_eq!(
+            source(r"--windows-dir \WINNT", r"D:\Windows"),
+            (r"\\.\D:".into(), Some(r"\WINNT".into()))
+        );
         assert_eq!(source("--source old.img", r"D:\Windows"), ("old.img".into(), None));
         for nothing in ["", "Windows", r"D:\"] {
             assert_eq!(source("", nothing), ("auto".into(), None), "{nothing}");
@@ -271,7 +278,11 @@ mod tests {
         let target = |variables: &[(&str, &str)]| injected("", variables).target;
         assert_eq!(target(&[in_winpe, ("OSDTargetSystemDrive", "C:")]), Some(PathBuf::from(r"C:\")));
         assert_eq!(target(&[in_winpe, ("OSDisk", r"D:\")]), Some(PathBuf::from(r"D:\")));
-        assert_eq!(target(&[("OSDTargetSystemDrive", "C:")]), None, "the running Windows is no folder to fill");
+        assert_eq!(
+            target(&[("OSDTargetSystemDrive", "C:")]),
+            None,
+            "the running Windows is no folder to fill"
+        );
         let undo = injected("--undo journal", &[in_winpe, ("OSDTargetSystemDrive", "C:")]);
         assert_eq!((undo.target, undo.computer), (None, None));
     }
@@ -311,7 +322,15 @@ mod tests {
             .collect();
         let variables = Variables::default();
         for words in [
-            "extract", "estimate", "inject", "list", "show", "verify", "export --to x", "inspect a.img", "demo",
+            "extract",
+            "estimate",
+            "inject",
+            "list",
+            "show",
+            "verify",
+            "export --to x",
+            "inspect a.img",
+            "demo",
         ] {
             let mut arguments =
                 Arguments::read(format!("coldstate {words}").split(' ').map(Into::into)).unwrap();

@@ -61,7 +61,8 @@ impl Taking<'_> {
         let (volume, ntfs) = (self.old.volume, self.old.ntfs);
         let file = match ntfs.file(volume, self.planned.record.number) {
             Ok(file) if !self.planned.record.matches(file.record.sequence) => {
-                let reason = "it was deleted while this run went on, and its file record holds another file".into();
+                let reason =
+                    "it was deleted while this run went on, and its file record holds another file".into();
                 return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
             }
             Ok(file) => file,

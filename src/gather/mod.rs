@@ -15,8 +15,9 @@ mod registry;
 mod rules;
 mod sink;
 
-pub use facts::OldFacts;
+pub use facts::{OldFacts, os_version};
 pub use files::gather_files;
+pub use hives::MountedHives;
 pub use ini::gather_ini;
 pub use item::{
     ByteRange, ChunkRef, Collisions, Computer, Content, FileItem, FileName, Hash, Header, IniEntry, IniItem,

@@ -22,12 +22,12 @@ use serde::Serialize;
 use super::{
     InjectError, Journal, Placed, Source,
     journal::{self, Entry},
-    plan::{FileStep, FolderStep, Leave, Plan, There, is_written, kept_reparse},
+    plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
     settle::links,
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
 };
 use crate::{
-    gather::{ByteRange, FileItem, Hash, Item, StreamItem},
+    gather::{ByteRange, FileItem, Hash, Item, StreamItem, Times},
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Outcome, Record},
 };
@@ -88,7 +88,7 @@ pub fn act(
         hives: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    record.progress.expect(plan.files.len() as u64, plan.bytes);
+    record.progress.expect(plan.file_count() as u64, plan.bytes);
     run.everything(plan).map_err(|cause| run.take_back(cause))?;
     Ok(Done {
         folders: run.folders.into_inner(),
@@ -159,6 +159,9 @@ impl Run<'_> {
             self.make_folder(step, &mut unmade)?;
         }
         self.make_files(&plan.files, &unmade)?;
+        for step in &plan.inis {
+            self.write_ini(step, &unmade)?;
+        }
         self.write_hives(&plan.hives)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
@@ -364,6 +367,40 @@ impl Run<'_> {
         if written.is_some() {
             self.files.fetch_add(1, Ordering::Relaxed);
             self.rewritten.fetch_add(u64::from(step.contents.is_some()), Ordering::Relaxed);
+        }
+        self.record.progress.add_item();
+        Ok(())
+    }
+
+    /// Writes an INI file with its new entries. It stays what it was in all but its contents, and is changed now.
+    fn write_ini(&self, step: &IniStep, unmade: &HashSet<WinPath>) -> Result<(), InjectError> {
+        self.check_cancelled()?;
+        let mut made = None;
+        let way = match is_below(&step.path, unmade) {
+            true => Err(Failure::Item(NO_FOLDER.into())),
+            false => self.make_way(&step.path, step.there),
+        };
+        let written = way.and_then(|entry| {
+            let entry = made.insert(entry);
+            let writer = self.target.create_file(&step.path, Layout::default());
+            let writer = writer.map_err(|error| self.failure(error))?;
+            self.write_rewritten(&step.bytes, &step.path, writer)?;
+            if let Entry::Replaced { before, .. } = entry {
+                let times = before.times.map(|old| Times { created: old.created, ..Times::default() });
+                let Metadata { attributes, security, .. } = (**before).clone();
+                self.set(&step.path, &Metadata { attributes, times, security, ..Metadata::default() })?;
+            }
+            Ok(())
+        });
+        match written {
+            Ok(()) => {
+                self.files.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::Item(reason)) => {
+                journal::take_back(self.target, made.as_slice(), self.record);
+                self.record.note(Outcome::Failed, step.path.to_string(), reason);
+            }
         }
         self.record.progress.add_item();
         Ok(())

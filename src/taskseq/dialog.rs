@@ -97,7 +97,8 @@ mod tests {
     fn the_dialog_is_used_where_the_sequence_shows_one() {
         let heading = |values: &[(&str, &str)]| Heading::of(&Variables::new(values));
         assert_eq!(heading(&[("_SMSTSInWinPE", "false"), ("_SMSTSLaunchMode", "SMS")]), None);
-        for shown in [("_SMSTSInWinPE", "TRUE"), ("_SMSTSLaunchMode", "UFD+FORMAT"), ("_SMSTSShowProgressUI", "true")]
+        for shown in
+            [("_SMSTSInWinPE", "TRUE"), ("_SMSTSLaunchMode", "UFD+FORMAT"), ("_SMSTSShowProgressUI", "true")]
         {
             assert_eq!(heading(&[shown]), Some(Heading::default()), "{shown:?}");
         }

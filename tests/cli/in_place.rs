@@ -168,8 +168,16 @@ fn the_volume_is_not_filled() {
     let store = volume.root().join(STATE);
     let before = volume.free();
     let ran = run!(
-        "extract", "--source", volume.image(), "--all-users", "--compression", "none",
-        "--rules", volume.path("whole.xml"), "--datastore", store
+        "extract",
+        "--source",
+        volume.image(),
+        "--all-users",
+        "--compression",
+        "none",
+        "--rules",
+        volume.path("whole.xml"),
+        "--datastore",
+        store
     );
     let ran = ran.ends(72);
     assert!(ran.stderr.contains("left alone so that the disk stays usable"), "{}", ran.told());
@@ -178,8 +186,14 @@ fn the_volume_is_not_filled() {
     run!("verify", "--datastore", store).ends(0);
     fs_err::remove_file(&filler).unwrap();
     run!(
-        "extract", "--source", volume.image(), "--all-users", "--rules", volume.path("whole.xml"),
-        "--datastore", store
+        "extract",
+        "--source",
+        volume.image(),
+        "--all-users",
+        "--rules",
+        volume.path("whole.xml"),
+        "--datastore",
+        store
     )
     .ends(3);
     run!("verify", "--datastore", store).ends(0);
@@ -261,7 +275,8 @@ fn a_file_that_somebody_takes_away_is_told_and_not_made_of_other_bytes() {
         fs_err::remove_file(&doomed).unwrap();
         (0..50).for_each(|n| fs_err::write(volume.root().join(format!("new{n}.bin")), vec![9; LEN]).unwrap());
     };
-    let cleanup = || (0..50).for_each(|n| drop(fs_err::remove_file(volume.root().join(format!("new{n}.bin")))));
+    let cleanup =
+        || (0..50).for_each(|n| drop(fs_err::remove_file(volume.root().join(format!("new{n}.bin")))));
 
     make();
     let (notes, files) = take_with(&volume, LEN, &|| (), &|| ());

@@ -5,11 +5,11 @@
 //! inject: personalities with their placement, files made for new profiles, hives edited in memory.
 
 mod accounts;
+mod facts;
 mod finish;
 mod first_start;
 mod hives;
 pub(super) mod links;
-pub(super) mod moves;
 mod shell_link;
 mod made;
 mod profile;
@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+use facts::NewFacts;
 #[cfg(windows)]
 pub use finish::ThisWindows;
 pub use finish::{Finished, RunningWindows, finish};
@@ -47,7 +48,7 @@ use crate::{
     gather::{Header, Item, KeyItem},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::{Collision, Deferred, EffectRules},
+    rules::{CarriedEnvironment, CarriedRule, Collision, Deferred, EffectRules, Remap, work_out},
     windows::{self, Installation, Profile, Tree},
 };
 
@@ -168,24 +169,15 @@ pub fn settle<'a>(
             placements.push(None);
             continue;
         }
-        let brought = Brought::read(one.source)?;
+        let mut brought = Brought::read(one.source)?;
         let old_layout = old_layout(one.header);
         let profile = profile(&windows, &tree, settler);
         let new_layout = new_layout(&windows, profile.as_ref());
         let mapping = Mapping::between(&old_layout, &new_layout, sids.clone());
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
-        let owner = registry_owner(&windows, settler, profile.as_ref());
-        RegistryMerge {
-            owner: &owner,
-            texts: &Texts::new(&mapping, &old_layout.variables, &new_layout.variables),
-            rules: &brought.rules,
-            collision: wishes.collision,
-            sids: &sids,
-            variables: &new_layout.variables,
-            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
-            record,
-        }
-        .merge(&brought.keys, &mut hives);
+        let mut remaps = one.header.remaps.clone();
+        let facts = NewFacts::new(TargetTree(target), &windows, profile.as_ref());
+        let rules = brought.rules(&mut remaps, &facts)?;
         let settlement = Settlement {
             territory: match &profile {
                 Some(profile) => Territory::of_user(&windows, profile),
@@ -194,9 +186,20 @@ pub fn settle<'a>(
             old_profile: one.header.user.as_ref().map(|user| user.profile.clone()),
             old: old_layout,
             new: new_layout,
-            rules: brought.rules,
+            rules,
+            remaps,
         };
-        placements.push(Some(Placement { mapping, settlement: Some(settlement) }));
+        let placement = Placement { mapping, settlement: Some(settlement) };
+        RegistryMerge {
+            owner: &registry_owner(&windows, settler, profile.as_ref()),
+            placement: &placement,
+            collision: wishes.collision,
+            sids: &sids,
+            has_drive: &|letter| windows.drives.letters().iter().any(|drive| drive.letter == letter),
+            record,
+        }
+        .merge(&brought.keys, &mut hives);
+        placements.push(Some(placement));
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
             queue.add_user(user, account, &windows);
         }
@@ -316,8 +319,10 @@ fn old_layout(header: &Header) -> FolderLayout {
 }
 
 /// What a personality brings beside its files.
+#[derive(Default)]
 struct Brought {
-    rules: EffectRules,
+    environments: Vec<CarriedEnvironment>,
+    rules: Vec<CarriedRule>,
     keys: Vec<KeyItem>,
     /// What its rules want done by the new Windows.
     deferred: Vec<Deferred>,
@@ -325,16 +330,23 @@ struct Brought {
 
 impl Brought {
     fn read(source: &dyn Source) -> Result<Self, InjectError> {
-        let (mut rules, mut keys, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
+        let mut brought = Self::default();
         let mut keep = |item| match item {
-            Item::Rule(rule) => rules.push(rule),
-            Item::Key(key) => keys.push(key),
-            Item::Deferred(one) => deferred.push(one),
+            Item::Environment(environment) => brought.environments.push(environment),
+            Item::Rule(rule) => brought.rules.push(rule),
+            Item::Key(key) => brought.keys.push(key),
+            Item::Deferred(one) => brought.deferred.push(one),
             Item::File(_) | Item::Ini(_) | Item::Note(_) => {}
         };
         source.items(&mut keep).map_err(InjectError::Source)?;
-        let rules = EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))?;
-        Ok(Self { rules, keys, deferred })
+        Ok(brought)
+    }
+
+    /// The rules, with the variables of their files worked out in the new Windows where it has a say.
+    fn rules(&mut self, remaps: &mut [Remap], facts: &NewFacts<'_>) -> Result<EffectRules, InjectError> {
+        let mut rules = std::mem::take(&mut self.rules);
+        work_out(&self.environments, &mut rules, remaps, facts);
+        EffectRules::new(rules).map_err(|error| InjectError::Source(error.into()))
     }
 }
 

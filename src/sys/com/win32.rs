@@ -33,8 +33,14 @@ struct Vtable {
     release: unsafe extern "system" fn(*mut Dispatch) -> u32,
     get_type_info_count: usize,
     get_type_info: usize,
-    get_ids_of_names:
-        unsafe extern "system" fn(*mut Dispatch, *const GUID, *const *const u16, u32, u32, *mut i32) -> HRESULT,
+    get_ids_of_names: unsafe extern "system" fn(
+        *mut Dispatch,
+        *const GUID,
+        *const *const u16,
+        u32,
+        u32,
+        *mut i32,
+    ) -> HRESULT,
     invoke: unsafe extern "system" fn(
         *mut Dispatch,
         i32,
@@ -59,7 +65,8 @@ struct Functions {
     initialize: unsafe extern "system" fn(*const c_void, u32) -> HRESULT,
     uninitialize: unsafe extern "system" fn(),
     class_of: unsafe extern "system" fn(*const u16, *mut GUID) -> HRESULT,
-    create: unsafe extern "system" fn(*const GUID, *mut c_void, u32, *const GUID, *mut *mut c_void) -> HRESULT,
+    create:
+        unsafe extern "system" fn(*const GUID, *mut c_void, u32, *const GUID, *mut *mut c_void) -> HRESULT,
     new_string: unsafe extern "system" fn(*const u16, u32) -> BSTR,
     string_len: unsafe extern "system" fn(BSTR) -> u32,
     clear: unsafe extern "system" fn(*mut VARIANT) -> HRESULT,
@@ -216,7 +223,13 @@ impl Object {
         let where_it_runs = CLSCTX_INPROC_SERVER | CLSCTX_LOCAL_SERVER;
         // SAFETY: both ids live until the call returns, and `object` is writable; the thread is in an apartment.
         let result = unsafe {
-            create(&raw const class, ptr::null_mut(), where_it_runs, &raw const IID_IDISPATCH, &raw mut object)
+            create(
+                &raw const class,
+                ptr::null_mut(),
+                where_it_runs,
+                &raw const IID_IDISPATCH,
+                &raw mut object,
+            )
         };
         if result < 0 {
             return None;

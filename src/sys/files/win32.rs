@@ -33,7 +33,8 @@ use windows_sys::Win32::{
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
         FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FindClose, FindFirstFileW,
         GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
-        GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
+        GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
+        WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
     System::{
         IO::{DeviceIoControl, IO_STATUS_BLOCK},

@@ -23,8 +23,11 @@ pub fn connect(share: &str, user: &str, password: &str) -> io::Result<Connection
     let mut name = wide(share);
     let user = wide(user);
     let password = Zeroizing::new(wide(password));
-    let resource =
-        NETRESOURCEW { dwType: RESOURCETYPE_DISK, lpRemoteName: name.as_mut_ptr(), ..NETRESOURCEW::default() };
+    let resource = NETRESOURCEW {
+        dwType: RESOURCETYPE_DISK,
+        lpRemoteName: name.as_mut_ptr(),
+        ..NETRESOURCEW::default()
+    };
     // SAFETY: all texts end with NUL and outlive the call; the members that are null mean "no drive letter" and "any
     // provider".
     let code = unsafe {
