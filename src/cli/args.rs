@@ -67,6 +67,9 @@ pub(super) struct Output {
     /// The log was not asked for: where it cannot be written, there is none.
     #[arg(skip)]
     pub(super) log_may_fail: bool,
+    /// The folder of session logs, where there are to be some.
+    #[arg(skip)]
+    pub(super) sessions: Option<PathBuf>,
     /// The progress dialog of the task sequence, where it shows one.
     #[arg(skip)]
     pub(super) dialog: Option<Heading>,

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{Arguments, Choose, Inject, Output, Place, Taking, Verb},
+    args::{Arguments, Choose, Efs, Inject, Output, Place, Taking, Verb},
     console::Console,
     exit::Exit,
 };
@@ -27,6 +27,11 @@ pub(super) fn defaults(environment: &dyn Environment, arguments: &mut Arguments)
         Verb::Extract(args) => {
             taking(environment, &mut args.taking);
             fill(&mut args.datastore, || datastore(environment));
+            let is_false = |name| environment.get(name).is_some_and(|value| value.eq_ignore_ascii_case("false"));
+            args.stop_at_error |= is_false("OSDMigrateContinueOnLockedFiles");
+            if args.efs == Efs::Keep && environment.is_true("OSDMigrateSkipEncryptedFiles") {
+                args.efs = Efs::Skip;
+            }
         }
         Verb::Estimate(args) => {
             taking(environment, &mut args.taking);
@@ -82,6 +87,7 @@ fn taking(environment: &dyn Environment, taking: &mut Taking) {
         fill(chosen, || windows_dir);
     }
     rules(environment, &mut taking.choose);
+    taking.choose.verbose |= environment.is_true("OSDMigrateEnableVerboseLogging");
 }
 
 /// The old Windows: the one that MDT found, else the only one among the disks.
@@ -257,6 +263,27 @@ mod tests {
         assert_eq!(files("Simple", ""), [PathBuf::new(); 0]);
         assert_eq!(files("Advanced", "--config t.xml"), [PathBuf::new(); 0]);
         assert_eq!(files("Advanced", "--rules r.xml"), [PathBuf::from("r.xml")]);
+    }
+
+    #[test]
+    fn what_capture_user_state_is_told_counts() {
+        let options = |words: &str, variables: &[(&str, &str)]| {
+            match filled(&format!("coldstate extract {words}").trim_end(), variables).verb {
+                Verb::Extract(args) => (args.stop_at_error, args.efs, args.taking.choose.verbose),
+                verb => panic!("{verb:?}"),
+            }
+        };
+        let (carry_on, skip, verbose) = (
+            "OSDMigrateContinueOnLockedFiles",
+            "OSDMigrateSkipEncryptedFiles",
+            "OSDMigrateEnableVerboseLogging",
+        );
+        let all = [(carry_on, "false"), (skip, "true"), (verbose, "TRUE")];
+        assert_eq!(options("", &all), (true, Efs::Skip, true));
+        assert_eq!(options("--efs stop", &all), (true, Efs::Stop, true));
+        let other = [(carry_on, "true"), (skip, "false"), (verbose, "false")];
+        assert_eq!(options("", &other), (false, Efs::Keep, false));
+        assert_eq!(options("", &[]), (false, Efs::Keep, false));
     }
 
     #[test]
