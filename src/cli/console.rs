@@ -156,6 +156,7 @@ impl Console {
     /// a display the run goes on without.
     pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
         self.record.course.plan(title, steps);
+        self.note_fact("verb", title.to_lowercase());
         if let Some(log) = self.sessions.as_deref().and_then(|folder| session::begin(folder, title)) {
             let version = env!("CARGO_PKG_VERSION");
             log.line(Severity::Info, &format!("coldstate {version}: {}", self.command_line));
@@ -218,13 +219,12 @@ impl Console {
     /// Ends a run with one line for programs: the last of the log, and of standard output where that is text. A task
     /// sequence keeps only the last 1000 characters of a step's output.
     fn end_with_status(&self, exit: Exit, text: &str) {
-        let title = self.record.course.now().title;
-        if title.is_empty() {
+        if self.fact("verb").is_none() {
             return;
         }
-        self.note_fact("verb", title.to_lowercase());
         self.note_fact("exit_code", exit as u8);
-        self.note_fact("message", text.chars().take(MESSAGE_LEN).collect::<String>());
+        let message = text.lines().next().unwrap_or_default();
+        self.note_fact("message", message.chars().take(MESSAGE_LEN).collect::<String>());
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let line = format!("STATUS {}", Value::Object(facts));
         self.tell_person(if exit == Exit::Done { Severity::Info } else { Severity::Warning }, &line);

@@ -43,6 +43,9 @@ pub(super) struct Planned<'a> {
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
     let record = console.begin("Extract", &[Step::Find, Step::Plan, Step::Take]);
+    if !args.dry_run {
+        needed(args.datastore.as_ref(), "--datastore FOLDER")?;
+    }
     let choices = Choices::load(console, &args.taking.choose)?;
     if !args.dry_run {
         choices.demand_password(args.password.is_given())?;
