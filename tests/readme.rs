@@ -30,7 +30,9 @@ fn place(word: &str, image: &Path, scratch: &Path) -> String {
         "auto" | r"\\.\D:" | "disk.img" => image.display().to_string(),
         r"\\server\migration" => below("migration"),
         r"W:\" => below("new-windows"),
-        r"\\server\coldstate\templates\hr.xml" => package_root().join("winpe/templates/hr.xml").display().to_string(),
+        r"\\server\coldstate\templates\hr.xml" => {
+            package_root().join("winpe/templates/hr.xml").display().to_string()
+        }
         "saved" | "case-1" | "case-1.log" | "files.zip" => below(word),
         word => word.to_owned(),
     }
@@ -72,11 +74,17 @@ fn every_command_of_the_readme_works() {
 /// Commands of the guide that are not coldstate's, and the test that runs them.
 const RUN_ELSEWHERE: [(&str, &str); 7] = [
     ("winpe/build --zip", "tests/run"),
-    ("winpe/build-bootimage boot.wim coldstate-boot.wim --job winpe/scripts/recover.cmd", "tests/wine-package"),
+    (
+        "winpe/build-bootimage boot.wim coldstate-boot.wim --job winpe/scripts/recover.cmd",
+        "tests/wine-package",
+    ),
     ("winpe/build-bootimage boot.wim configmgr-boot.wim --tool-only", "tests/wine-package"),
     ("build-bootimage.cmd boot.wim coldstate-boot.wim 1 scripts\\recover.cmd", "tests/wine-package"),
     ("build-bootimage.cmd boot.wim configmgr-boot.wim 1 tool-only", "tests/wine-package"),
-    ("cscript //nologo \\\\server\\coldstate\\scripts\\Inject.vbs /datastore:\\\\server\\migration", "tests/wine-package"),
+    (
+        "cscript //nologo \\\\server\\coldstate\\scripts\\Inject.vbs /datastore:\\\\server\\migration",
+        "tests/wine-package",
+    ),
     // There is no PowerShell here; tests/winpe/powershell.rs reads the script.
     (".\\New-ColdstateTaskSequence.ps1", ""),
 ];

@@ -110,7 +110,9 @@ fn extract(
     let folder = needed(args.datastore.as_deref(), "--datastore FOLDER")?;
     if let Some((needed, free)) = estimate::shortage(planned, folder) {
         let (needed, free) = (bytes(needed), bytes(free));
-        console.warn(format!("at most {needed} are needed in the datastore, and {free} are free: it may not fit"));
+        console.warn(format!(
+            "at most {needed} are needed in the datastore, and {free} are free: it may not fit"
+        ));
     }
     let store = open_for_writing(folder, &args.password)?;
     let header = header(args.computer.as_deref(), planned)?;

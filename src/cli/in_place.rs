@@ -8,8 +8,8 @@
 //!   flushed before the other is read.
 //! - `$Secure`, `$MFT` and folders grow while they are read. What is read of them later than at the beginning is read
 //!   then: `$Secure`'s table ([`crate::ntfs::Ntfs::read_ahead`]), the extents of `$MFT`, and the index of all names.
-//! - A file might go away nevertheless, by somebody else's hand, and its clusters be given to the datastore. So each file
-//!   record must be the same after the data was read as before ([`crate::gather::OldWindows::is_written_to`]).
+//! - A file might go away nevertheless, by somebody else's hand, and its clusters be given to the datastore. So the
+//!   records of each file must be the same after its data was read as before ([`crate::gather::OldWindows::is_written_to`]).
 //! - The datastore is not taken into itself, whatever the rules say.
 //!
 //! A running Windows writes to its own volume too, and is treated likewise; what its programs have not yet written to the
@@ -57,7 +57,8 @@ impl InPlace {
         }
         let parts: Vec<String> = place.path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         if parts.is_empty() {
-            let message = "The datastore is the root of the volume that is read, and would be taken into itself.";
+            let message =
+                "The datastore is the root of the volume that is read, and would be taken into itself.";
             return Err(UserError::new(Exit::BadArguments, message).hint("Give a folder below the root."));
         }
         Ok((true, opened.index.find(&WinPath::parse(&format!(r"\{}", parts.join(r"\"))))))

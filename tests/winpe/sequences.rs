@@ -22,7 +22,10 @@ const ACTIONS: [(&str, &str); 10] = [
     ("ApplyOperatingSystemAction", "OSDApplyOS.exe /image:{ImagePackageID},%OSDImageIndex%"),
     ("ApplyWindowsSettingsAction", "osdwinsettings.exe /config"),
     ("ApplyNetworkSettingsAction", "osdnetsettings.exe configure"),
-    ("AutoApplyAction", "osddriverclient.exe /auto /bestmatch:%OSDAutoApplyDriverBestMatch% /unsigned:%OSDAllowUnsignedDriver%"),
+    (
+        "AutoApplyAction",
+        "osddriverclient.exe /auto /bestmatch:%OSDAutoApplyDriverBestMatch% /unsigned:%OSDAllowUnsignedDriver%",
+    ),
     ("SetupWindowsAndSMSAction", "OSDSetupWindows.exe"),
 ];
 
@@ -102,7 +105,9 @@ impl Sequence {
                     let name = open.pop().unwrap();
                     let step = sequence.steps.last_mut();
                     match (name.as_str(), property.take(), step) {
-                        ("variable", Some(property), Some(step)) => _ = step.properties.insert(property, content.clone()),
+                        ("variable", Some(property), Some(step)) => {
+                            _ = step.properties.insert(property, content.clone())
+                        }
                         ("action", _, Some(step)) => step.action.clone_from(&content),
                         _ => {}
                     }
@@ -139,7 +144,8 @@ fn the_action_of_every_step_is_the_command_line_of_its_class() {
     for sequence in all().into_iter().filter(|sequence| sequence.root == "SmsTaskSequencePackage") {
         for step in &sequence.steps {
             let class = step.attribute("type").strip_prefix("SMS_TaskSequence_").unwrap();
-            let (_, pattern) = ACTIONS.iter().find(|(name, _)| *name == class).unwrap_or_else(|| panic!("{class}"));
+            let (_, pattern) =
+                ACTIONS.iter().find(|(name, _)| *name == class).unwrap_or_else(|| panic!("{class}"));
             let mut action = (*pattern).to_owned();
             for (property, value) in &step.properties {
                 action = action.replace(&format!("{{{property}}}"), value);
@@ -172,10 +178,15 @@ fn what_saves_and_puts_back_may_end_with_3_and_nothing_else_may() {
 #[test]
 fn nothing_is_wiped_before_what_was_saved_was_verified() {
     for sequence in all() {
-        let of = |what: &str| sequence.steps.iter().position(|step| step.ours().is_some_and(|line| line.contains(what)));
+        let of = |what: &str| {
+            sequence.steps.iter().position(|step| step.ours().is_some_and(|line| line.contains(what)))
+        };
         if let Some(saved) = of(" extract ") {
             assert_eq!(of(" verify "), Some(saved + 1), "{}", sequence.name);
-            let applied = sequence.steps.iter().position(|step| step.attribute("type").contains("ApplyOperatingSystem"));
+            let applied = sequence
+                .steps
+                .iter()
+                .position(|step| step.attribute("type").contains("ApplyOperatingSystem"));
             assert!(applied.is_none_or(|applied| applied > saved + 1), "{}", sequence.name);
         }
     }

@@ -155,7 +155,8 @@ pub fn local_devices() -> Vec<String> {
     let own = if is_winpe() { system_letter() } else { None };
     let volumes = letters().filter(|letter| Some(*letter) != own).map(|letter| format!(r"\\.\{letter}:"));
     let disks = (0..MAX_DRIVES).map(|number| format!(r"\\.\PhysicalDrive{number}"));
-    let has_bytes = |name: &String| open(Path::new(name)).and_then(|file| len(&file)).is_ok_and(|len| len > 0);
+    let has_bytes =
+        |name: &String| open(Path::new(name)).and_then(|file| len(&file)).is_ok_and(|len| len > 0);
     // What must not be opened is told when it is.
     let is_denied = |name: &String| {
         open(Path::new(name)).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
