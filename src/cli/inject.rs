@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    args::{self, Merge, Select},
+    args::{self, Merge, Select, needed},
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
@@ -61,15 +61,11 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     if let Some(journal) = &args.undo {
         return undo(console, journal);
     }
-    let (Some(datastore), Some(computer), Some(root)) = (&args.datastore, &args.computer, &args.target)
-    else {
-        return Err(UserError::new(
-            Exit::BadArguments,
-            "`inject` needs --datastore, --computer and --target.",
-        ));
-    };
+    let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
+    let computer = needed(args.computer.as_ref(), "--computer NAME")?;
+    let root = needed(args.target.as_ref(), "--target FOLDER")?;
     let select = Select {
-        store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
+        store: args::Store { datastore: Some(datastore.clone()), password: args.password.clone() },
         whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
@@ -116,6 +112,9 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     let done = act(console, args, &plan, &sources, &*target, &record)?;
     let exit = console.notes(&record);
     let verb = if args.dry_run { "would be written" } else { "written" };
+    console.note_fact("computer", computer.as_str());
+    console.note_fact("personalities", selected.personalities.len());
+    console.note_fact("bytes", done.bytes);
     console.outcome(format!(
         "{} files and {} folders {verb} to {}: {}",
         done.files,
@@ -263,7 +262,12 @@ fn act(
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let time = crate::nt::FileTime::now().0;
-    let folder = target.parent().filter(|parent| parent.as_os_str() != "").unwrap_or(Path::new("."));
+    let folder = match target.parent() {
+        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
+        None => target,
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 

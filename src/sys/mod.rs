@@ -12,6 +12,10 @@ pub mod files;
 pub mod registry;
 /// Accounts and local groups of the running Windows.
 pub mod accounts;
+/// COM objects, loaded when they are wanted.
+pub mod com;
+/// Shares of other computers.
+pub mod network;
 /// This program as a service.
 pub mod service;
 /// One plain window.
