@@ -9,7 +9,7 @@ use crate::{
         console::{Console, bytes},
         error::UserError,
         exit::Exit,
-        source, store,
+        locked, source, store,
     },
     store::Personality,
     volume::{self, VolumeKind},
@@ -23,7 +23,7 @@ pub(super) fn up(console: &Console, ask: &Ask) -> Option<Answer> {
         Ask::Windows(source) => {
             Some(Answer::Windows(windows(console, source).map_err(|error| error.to_string())))
         }
-        Ask::Store(folder, password) => Some(Answer::Store(datastore(folder, password.as_deref()))),
+        Ask::Store(folder, password) => Some(Answer::Store(datastore(console, folder, password.as_deref()))),
         Ask::Run(_) | Ask::Stop | Ask::Quit => None,
     }
 }
@@ -56,15 +56,14 @@ fn windows(console: &Console, name: &str) -> Result<Vec<Windows>, UserError> {
                 let opened = source::scan(console, name, volume)?;
                 found.extend(source::installations(&opened).into_iter().map(|windows| old(number, windows)));
             }
-            VolumeKind::BitLocker => console.warn(source::locked(name, volume.offset()).to_string()),
-            VolumeKind::Other => {}
+            VolumeKind::BitLocker | VolumeKind::Other => {}
         }
     }
     if !found.is_empty() {
         return Ok(found);
     }
     match disk.volumes().iter().find(|volume| volume.kind() == VolumeKind::BitLocker) {
-        Some(volume) => Err(source::locked(name, volume.offset())),
+        Some(volume) => Err(locked::error(name, volume.offset())),
         None => Err(UserError::new(Exit::NoInstallation, format!("No Windows was found on `{name}`."))),
     }
 }
@@ -91,14 +90,14 @@ fn profile(profile: &Profile) -> User {
     }
 }
 
-fn datastore(folder: &str, password: Option<&str>) -> Store {
+fn datastore(console: &Console, folder: &str, password: Option<&str>) -> Store {
     let path = Path::new(folder);
     let is_empty = fs_err::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if !path.exists() || is_empty {
         return Store::Missing;
     }
-    let password = PasswordFile { password_file: password.map(PathBuf::from) };
-    match store::open(&args::Store { datastore: path.to_owned(), password }) {
+    let password = PasswordFile { password_file: password.map(PathBuf::from), ..PasswordFile::default() };
+    match store::open(console, &args::Store { datastore: Some(path.to_owned()), password }) {
         Err(error) if error.exit == Exit::WrongPassword => Store::Encrypted(error.to_string()),
         Err(error) => Store::Unusable(error.to_string()),
         Ok(store) => match store.personalities() {
