@@ -16,7 +16,7 @@ mod planner;
 use serde::Serialize;
 
 use super::{
-    HiveStep, InjectError, Placed, names,
+    HiveStep, InjectError, Job, Placed, RegistryEdit, names,
     target::{Feature, Target},
 };
 use crate::{
@@ -128,6 +128,10 @@ pub struct Plan {
     /// What is there already as it would be written.
     pub present: u64,
     pub(super) hives: Vec<HiveStep>,
+    /// Changes of the registry of the running Windows.
+    pub(super) edits: Vec<RegistryEdit>,
+    /// What the running Windows is asked to do at the end.
+    pub(super) jobs: Vec<Job>,
     /// What the target cannot hold.
     pub losses: Vec<Loss>,
     /// Bytes of contents to be written.
@@ -206,6 +210,12 @@ impl Plan {
         }
         self.hives.extend(hives);
         self.check_space(target)
+    }
+
+    /// Adds what is done by asking the running Windows, after everything else.
+    pub fn add_running(&mut self, edits: Vec<RegistryEdit>, jobs: Vec<Job>) {
+        self.edits.extend(edits);
+        self.jobs.extend(jobs);
     }
 
     pub(super) fn check_space(&self, target: &dyn Target) -> Result<(), InjectError> {
