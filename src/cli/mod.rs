@@ -13,6 +13,7 @@ mod exit;
 mod explain;
 mod export;
 mod extract;
+mod faces;
 mod files;
 mod first_start;
 mod inject;
@@ -43,6 +44,9 @@ pub use exit::Exit;
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     interrupt::listen();
     let words: Vec<OsString> = args.collect();
+    if let Some(code) = faces::run(&words) {
+        return code.into();
+    }
     let arguments = match Arguments::read(words.iter().cloned()) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
