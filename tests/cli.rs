@@ -12,6 +12,8 @@ mod care;
 mod datastore;
 /// The command lines of Migrate7 and of USMT.
 mod faces;
+/// The datastore on the very volume that is read.
+mod in_place;
 /// What is printed and logged, and how a run ends early.
 mod output;
 /// Keys exported, compared, and found again after they were deleted.

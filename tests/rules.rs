@@ -7,6 +7,8 @@ mod evaluate;
 mod facts;
 mod files;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod injected;
 mod naive;
 mod precedence;
 mod shipped;

@@ -64,6 +64,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
             variable: "APP".into(),
             source: r"C:\App".into(),
             portable: r"%PROGRAMFILES%\App".into(),
+            environment: None,
         }],
         started: FileTime(started),
         tool: "coldstate test".into(),
@@ -254,6 +255,7 @@ fn carried_rule() -> CarriedRule {
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 
@@ -301,6 +303,7 @@ fn items_and_headers_come_back_and_any_decompressor_reads_them() {
             key: r"HKCU\a".into(),
             last_written: FileTime(9),
             values: vec![value],
+            stays: false,
             added: true,
         }),
         Item::Note(Note { outcome: Outcome::Skipped, item: "x\ny".into(), reason: "a reason.".into() }),
@@ -714,12 +717,14 @@ fn a_full_disk_is_a_failed_write_that_leaves_nothing_half_written() {
     let writer = store.writer().unwrap();
     let error = write(&writer, &header("PC", Some("b"), 2), &large).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WriteFailed, "{error}");
-    assert!(error.to_string().contains("No space left"), "{error}");
+    assert!(error.to_string().contains("no space left but a reserve"), "{error}");
     // Later calls fail with the same reason and do not hang.
     let error = write(&writer, &header("PC", Some("b"), 2), &large[..1]).unwrap_err();
-    assert!(error.to_string().contains("No space left"), "{error}");
+    assert!(error.to_string().contains("no space left but a reserve"), "{error}");
     drop(writer);
     assert!(files(&root.join("tmp")).is_empty());
+    let free = coldstate::sys::files::free_space(root).unwrap();
+    assert!(free > 1 << 20, "the disk was filled but for {free} bytes");
     let listing = store.personalities().unwrap();
     assert_eq!((listing.personalities, listing.damaged.len()), (vec![kept], 0));
     assert!(sound(&store));

@@ -1,8 +1,12 @@
 //! The arguments of every verb, as typed. `--help` is made from the comments here.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use crate::{nt::FileTime, rules::Offline, store::Password};
+use super::{error::UserError, exit::Exit};
+use crate::{inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -33,10 +37,11 @@ Exit codes:
     2  cancelled                              42  datastore damaged
     3  done, some items skipped or failed     61  stopped at an item error
    11  bad arguments                          71  system error
-   26  no Windows found, or several           72  write failed
-   27  datastore not usable                  111  source is locked by BitLocker
-   28  rule or template file                 112  no disk or volume visible
-   34  access denied                         113  inject undone after a failure
+   14  local accounts are missing             72  write failed
+   26  no Windows found, or several          111  source is locked by BitLocker
+   27  datastore not usable                  112  no disk or volume visible
+   28  rule or template file                 113  inject undone after a failure
+   34  access denied
    36  not supported";
 
 const SOURCES: &str = "\
@@ -58,6 +63,14 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// The log was not asked for: where it cannot be written, there is none.
+    #[arg(skip)]
+    pub(super) log_may_fail: bool,
+    /// The progress dialog of the task sequence, where it shows one.
+    #[arg(skip)]
+    pub(super) dialog: Option<Heading>,
     /// On Windows: show what extract, inject, verify and estimate do in a window
     #[arg(long, global = true)]
     pub(super) window: bool,
@@ -87,6 +100,17 @@ impl Default for ToldAs {
     fn default() -> Self {
         Self { program: "coldstate", usmt_log: false, command_line: String::new() }
     }
+}
+
+/// How shares of other computers are reached.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Network {
+    /// On Windows: connect to the share of the datastore as NAME or DOMAIN\NAME
+    #[arg(long, global = true, value_name = "NAME", requires = "net_password_file")]
+    pub(super) net_user: Option<String>,
+    /// The password for --net-user is the first line of FILE
+    #[arg(long, global = true, value_name = "FILE", requires = "net_user")]
+    pub(super) net_password_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -306,11 +330,11 @@ pub(super) struct RulesExplain {
 }
 
 /// What is to be taken.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Taking {
-    /// Image file, disk, volume, or `auto`
+    /// Image file, disk, volume, or `auto`; in a task sequence it need not be said
     #[arg(long)]
-    pub(super) source: String,
+    pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) place: Place,
     #[command(flatten)]
@@ -319,7 +343,14 @@ pub(super) struct Taking {
     pub(super) choose: Choose,
 }
 
-#[derive(Args, Debug)]
+impl Taking {
+    /// The source.
+    pub(super) fn source(&self) -> Result<&str, UserError> {
+        needed(self.source.as_deref(), "--source SOURCE")
+    }
+}
+
+#[derive(Args, Clone, Debug)]
 pub(super) struct Estimate {
     #[command(flatten)]
     pub(super) taking: Taking,
@@ -328,12 +359,12 @@ pub(super) struct Estimate {
     pub(super) datastore: Option<PathBuf>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Extract {
     #[command(flatten)]
     pub(super) taking: Taking,
     /// Folder of the datastore; made when it does not exist, encrypted with --password-file
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
@@ -387,9 +418,24 @@ pub(super) enum Compression {
 pub(super) struct Store {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
-    pub(super) datastore: PathBuf,
+    pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
+}
+
+impl Store {
+    /// The folder.
+    pub(super) fn folder(&self) -> Result<&Path, UserError> {
+        needed(self.datastore.as_deref(), "--datastore FOLDER")
+    }
+}
+
+/// An option that must be there, unless a task sequence has it.
+pub(super) fn needed<T>(value: Option<T>, option: &str) -> Result<T, UserError> {
+    value.ok_or_else(|| {
+        UserError::new(Exit::BadArguments, format!("The option {option} is missing."))
+            .hint("`coldstate VERB --help` lists the options; some of them a task sequence can set.")
+    })
 }
 
 /// Whose personalities.
@@ -433,19 +479,22 @@ pub(super) struct Export {
     pub(super) overwrite: bool,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Inject {
     /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
     /// The old PC, whose personalities are injected
-    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
-    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) target: Option<PathBuf>,
+    /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
+    #[arg(long, conflicts_with = "target")]
+    pub(super) live: bool,
     #[command(flatten)]
     pub(super) users: Users,
     /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may
@@ -456,6 +505,23 @@ pub(super) struct Inject {
     /// the first that matches counts)
     #[arg(long, value_name = "A=B")]
     pub(super) map_domain: Vec<String>,
+    /// Make local accounts that the new Windows lacks, disabled: at once with --live, else at its first start, after which
+    /// `inject --live` brings their files
+    #[arg(long)]
+    pub(super) create_accounts: bool,
+    /// Password of the accounts that are made: the first line of FILE; none when not given
+    #[arg(long, value_name = "FILE", requires = "create_accounts")]
+    pub(super) account_password_file: Option<PathBuf>,
+    /// The password itself, where another program's command line has it.
+    #[arg(skip)]
+    pub(super) account_password: AccountPassword,
+    /// Accounts that are made can be logged on with at once
+    #[arg(long, requires = "create_accounts")]
+    pub(super) enable_accounts: bool,
+    /// Run the commands that rule files want run in the new Windows: the machine's as the system, a user's at his first
+    /// logon
+    #[arg(long)]
+    pub(super) run_rule_commands: bool,
     /// The coldstate.exe that finishes in the new Windows what only it can do; on Windows this program itself when not
     /// given
     #[arg(long, value_name = "EXE")]
@@ -468,7 +534,7 @@ pub(super) struct Inject {
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
     /// Take back what the run that wrote this journal has done
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "users", "merge"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "live", "users", "merge"])]
     pub(super) undo: Option<PathBuf>,
     /// Show what would be written and what the target cannot hold, and write nothing
     #[arg(long)]

@@ -4,6 +4,8 @@
 use super::{args::PasswordFile, error::UserError, exit::Exit};
 use crate::store::Password;
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 /// A longer file is none with a password in its first line.
@@ -12,6 +14,11 @@ const MAX_LEN: u64 = 64 * 1024;
 /// Reads the password, where there is one.
 pub(super) fn read(from: &PasswordFile) -> Result<Option<Password>, UserError> {
     let Some(path) = &from.password_file else { return Ok(from.typed.clone()) };
+    text(path, "--password-file").map(|line| Some(Password::new(line.as_bytes())))
+}
+
+/// The first line of a password file, which an option named.
+pub(super) fn text(path: &Path, option: &str) -> Result<Zeroizing<String>, UserError> {
     let bad = |reason: &str| {
         UserError::new(Exit::BadArguments, format!("The password file `{}` {reason}.", path.display()))
             .hint("Give a text file whose first line is the password.")
@@ -21,12 +28,12 @@ pub(super) fn read(from: &PasswordFile) -> Result<Option<Password>, UserError> {
         return Err(bad("is too long to be one"));
     }
     let bytes = fs_err::read(path).map(Zeroizing::new).map_err(|error| {
-        UserError::from_error(Exit::BadArguments, &error).hint("Check the path given with --password-file.")
+        UserError::from_error(Exit::BadArguments, &error).hint(format!("Check the path given with {option}."))
     })?;
     match first_line(&bytes) {
         None => Err(bad("is no text")),
         Some(line) if line.is_empty() => Err(bad("has an empty first line")),
-        Some(line) => Ok(Some(Password::new(line.as_bytes()))),
+        Some(line) => Ok(line),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{OldWindows, hives::Hives};
+use super::{MountedHives, OldWindows};
 use crate::{
     ntfs::RecordNumber,
     rules::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData},
-    windows::{Architecture, Environment, Profile, version_string},
+    windows::{Architecture, Environment, Installation, Profile, VolumeTree, version_string},
 };
 
 /// Hidden and system, as the document finder of USMT looks for.
@@ -18,13 +18,13 @@ const MAX_CONTENT: u64 = 64 << 20;
 pub struct OldFacts<'a> {
     old: OldWindows<'a>,
     profile: Option<&'a Profile>,
-    hives: Hives<'a>,
+    hives: MountedHives<'a, VolumeTree<'a>>,
 }
 
 impl<'a> OldFacts<'a> {
     /// The facts of the machine, or of one user of it.
     pub fn new(old: OldWindows<'a>, profile: Option<&'a Profile>) -> Self {
-        Self { old, profile, hives: Hives::new(old, profile) }
+        Self { old, profile, hives: MountedHives::new(old.tree(), old.installation, profile) }
     }
 
     /// The Windows they are about.
@@ -32,7 +32,7 @@ impl<'a> OldFacts<'a> {
         self.old
     }
 
-    pub(super) fn hives(&self) -> &Hives<'a> {
+    pub(super) fn hives(&self) -> &MountedHives<'a, VolumeTree<'a>> {
         &self.hives
     }
 
@@ -45,12 +45,6 @@ impl<'a> OldFacts<'a> {
 
     fn own_variables(&self) -> &Environment {
         self.profile.map_or(&self.old.installation.variables, |profile| &profile.variables)
-    }
-
-    /// `3` of "Service Pack 3".
-    fn service_pack(&self) -> u32 {
-        let release = self.old.installation.release.as_deref().unwrap_or_default();
-        release.strip_prefix("Service Pack ").and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     fn record(&self, path: &str) -> Option<RecordNumber> {
@@ -77,13 +71,7 @@ impl Facts for OldFacts<'_> {
     }
 
     fn os(&self) -> OsVersion {
-        let version = &self.old.installation.version;
-        OsVersion {
-            major: version.major,
-            minor: version.minor,
-            build: version.build,
-            service_pack: self.service_pack(),
-        }
+        os_version(self.old.installation)
     }
 
     fn is_64_bit(&self) -> bool {
@@ -135,5 +123,18 @@ impl Facts for OldFacts<'_> {
 
     fn exists(&self, path: &str) -> bool {
         self.record(path).is_some()
+    }
+}
+
+/// The version of a Windows as rules ask for it.
+pub fn os_version(installation: &Installation) -> OsVersion {
+    // `3` of "Service Pack 3".
+    let pack = installation.release.as_deref().and_then(|release| release.strip_prefix("Service Pack "));
+    let version = &installation.version;
+    OsVersion {
+        major: version.major,
+        minor: version.minor,
+        build: version.build,
+        service_pack: pack.and_then(|number| number.parse().ok()).unwrap_or(0),
     }
 }

@@ -1,18 +1,18 @@
-//! [`Hives`]: the registry of the old Windows as one tree, `HKLM\SOFTWARE\…` and `HKCU\…`, over hives that are opened
+//! [`MountedHives`]: the registry of a Windows as one tree, `HKLM\SOFTWARE\…` and `HKCU\…`, over hives that are opened
 //! when first asked for.
 
 use std::sync::OnceLock;
 
-use super::OldWindows;
 use crate::{
     hive::{Hive, Key},
     nt::WinPath,
-    windows::{self, Profile},
+    windows::{self, Installation, Profile, Tree},
 };
 
 /// The hives of one context: the machine's, and those of one user.
-pub(super) struct Hives<'a> {
-    old: OldWindows<'a>,
+pub struct MountedHives<'a, T> {
+    tree: T,
+    installation: &'a Installation,
     profile: Option<&'a Profile>,
     opened: [OnceLock<Option<Hive>>; Mount::COUNT],
 }
@@ -32,13 +32,14 @@ impl Mount {
     const COUNT: usize = 6;
 }
 
-impl<'a> Hives<'a> {
-    pub(super) fn new(old: OldWindows<'a>, profile: Option<&'a Profile>) -> Self {
-        Self { old, profile, opened: Default::default() }
+impl<'a, T: Tree> MountedHives<'a, T> {
+    /// Those of a Windows, and of one of its users. Nothing is opened yet.
+    pub fn new(tree: T, installation: &'a Installation, profile: Option<&'a Profile>) -> Self {
+        Self { tree, installation, profile, opened: Default::default() }
     }
 
     /// The key of a full name; none when it does not exist, its hive cannot be read, or it is damaged.
-    pub(super) fn key(&self, name: &str) -> Option<Key<'_>> {
+    pub fn key(&self, name: &str) -> Option<Key<'_>> {
         let (mount, path) = self.mount(name)?;
         self.hive(mount)?.key(&path)
     }
@@ -60,7 +61,7 @@ impl<'a> Hives<'a> {
                 "SYSTEM" => Some((
                     Mount::System,
                     match strip_ignoring_case(below, "CurrentControlSet") {
-                        Some(rest) => format!("{}\\{rest}", self.old.installation.control_set_key()),
+                        Some(rest) => format!("{}\\{rest}", self.installation.control_set_key()),
                         None => below.to_owned(),
                     },
                 )),
@@ -76,7 +77,7 @@ impl<'a> Hives<'a> {
     }
 
     fn open(&self, mount: Mount) -> Option<Hive> {
-        let hives = &self.old.installation.hives;
+        let hives = &self.installation.hives;
         let path: Option<&WinPath> = match mount {
             Mount::Software => Some(&hives.software),
             Mount::System => Some(&hives.system),
@@ -86,7 +87,7 @@ impl<'a> Hives<'a> {
             Mount::UserClasses => self.profile?.usrclass.as_ref(),
         };
         // Why a hive cannot be read is among the problems of the installation and the profile.
-        windows::open_hive(&self.old.tree(), path?).ok()
+        windows::open_hive(&self.tree, path?).ok()
     }
 }
 

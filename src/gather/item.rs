@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::Note,
-    rules::{CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
+    rules::{CarriedEnvironment, CarriedRule, ChangeGroup, Collision, Decision, Deferred, Remap},
     windows::ProfileKind,
 };
 
@@ -148,6 +148,8 @@ pub enum Item {
     Ini(IniItem),
     /// Something that was not taken, or not whole, and why.
     Note(Note),
+    /// Environments of the rule files, for rules that refer to them. They stand before the rules.
+    Environment(CarriedEnvironment),
     /// A rule that says how items are put back. All of them stand before the items.
     Rule(CarriedRule),
     /// Something the rules want done by the new Windows.
@@ -320,6 +322,9 @@ pub struct KeyItem {
     pub last_written: FileTime,
     /// The values; empty where the key itself was chosen.
     pub values: Vec<ValueItem>,
+    /// As for a file, where the key itself was chosen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
     /// It was not in the old registry: `<addObjects>` of a rule makes up these values of it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub added: bool,

@@ -73,7 +73,8 @@ fn take_key(
     let taken = values.len() as u64;
     if taken > 0 || rules.decide_key(name).is_take() {
         let last_written = key.last_written();
-        sink.item(&Item::Key(KeyItem { key: name.clone(), last_written, values, added: false }))?;
+        let stays = values.is_empty() && rules.key_stays(name);
+        sink.item(&Item::Key(KeyItem { key: name.clone(), last_written, values, stays, added: false }))?;
     }
     Ok(taken)
 }

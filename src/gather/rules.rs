@@ -8,7 +8,10 @@ use super::{
 use crate::{
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Note, Outcome, Record},
-    rules::{AddedObject, CompiledRules, Decision, Facts, IniLine, ObjectKind, ini_lines, is_wide_ini},
+    rules::{
+        AddedObject, CompiledRules, Decision, Facts, FileProperties, IniLine, ObjectKind, ini_lines,
+        is_wide_ini,
+    },
 };
 
 /// `FILE_ATTRIBUTE_*` by the words of `<attributes>`.
@@ -32,6 +35,9 @@ const DATA_TYPES: [(&str, u32); 8] = [
 /// # Errors
 /// Only when the sink fails.
 pub fn gather_rules(rules: &CompiledRules, sink: &dyn Sink) -> Result<(), PutError> {
+    for environment in rules.environments() {
+        sink.item(&Item::Environment(environment.clone()))?;
+    }
     for rule in rules.carried() {
         sink.item(&Item::Rule(rule.clone()))?;
     }
@@ -107,7 +113,8 @@ fn registry_object(
     if !decision.is_take() {
         return Ok(NOT_TAKEN);
     }
-    sink.item(&Item::Key(KeyItem { key, last_written: FileTime::default(), values, added: true }))?;
+    let stays = values.is_empty() && rules.key_stays(&key);
+    sink.item(&Item::Key(KeyItem { key, last_written: FileTime::default(), values, stays, added: true }))?;
     Ok(None)
 }
 
@@ -181,6 +188,10 @@ fn file_object(
         streams.push(StreamItem { size: content.size, content: Some(content), ..StreamItem::default() });
     }
     let times = Times::default();
+    let stays = match directory {
+        true => rules.folder_stays(drive, &path),
+        false => rules.file_stays(drive, &path, &FileProperties::default()),
+    };
     sink.item(&Item::File(FileItem {
         names: vec![FileName { path, short: None }],
         directory,
@@ -189,6 +200,7 @@ fn file_object(
         name_times: times,
         streams,
         restore: Restore::of(&decision),
+        stays,
         added: true,
         ..FileItem::default()
     }))?;

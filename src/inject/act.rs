@@ -4,6 +4,7 @@
 //! What must not go on item by item ends the run and takes it back: a full target, a target or a datastore that is gone.
 
 mod hives;
+mod running;
 
 use std::{
     collections::HashSet,
@@ -21,13 +22,13 @@ use serde::Serialize;
 
 use super::{
     InjectError, Journal, Placed, Source,
-    journal::{self, Entry},
-    plan::{FileStep, FolderStep, Leave, Plan, There, is_written, kept_reparse},
-    settle::links,
+    journal::{self, Entry, Journalled},
+    plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
+    settle::{Finished, links},
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
 };
 use crate::{
-    gather::{ByteRange, FileItem, Hash, Item, StreamItem},
+    gather::{ByteRange, FileItem, Hash, Item, StreamItem, Times},
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Outcome, Record},
 };
@@ -53,6 +54,11 @@ pub struct Done {
     pub present: u64,
     /// Registry hives written.
     pub hives: u64,
+    /// Values and keys changed in the registry of the running Windows.
+    pub registry: u64,
+    /// What the running Windows was asked to do besides, and what became of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Finished>,
     /// Bytes of contents written.
     pub bytes: u64,
     /// Where the journal is; none for a dry run.
@@ -86,9 +92,11 @@ pub fn act(
         files: AtomicU64::new(0),
         rewritten: AtomicU64::new(0),
         hives: AtomicU64::new(0),
+        registry: AtomicU64::new(0),
+        jobs: Mutex::default(),
         bytes: AtomicU64::new(0),
     };
-    record.progress.expect(plan.files.len() as u64, plan.bytes);
+    record.progress.expect(plan.file_count() as u64, plan.bytes);
     run.everything(plan).map_err(|cause| run.take_back(cause))?;
     Ok(Done {
         folders: run.folders.into_inner(),
@@ -96,6 +104,8 @@ pub fn act(
         rewritten: run.rewritten.into_inner(),
         present: plan.present,
         hives: run.hives.into_inner(),
+        registry: run.registry.into_inner(),
+        jobs: run.jobs.into_inner().unwrap_or_else(PoisonError::into_inner),
         bytes: run.bytes.into_inner(),
         journal: journal.path().map(Into::into),
         set_aside: (run.set_aside.into_inner() > 0).then_some(run.aside),
@@ -115,6 +125,8 @@ struct Run<'a> {
     files: AtomicU64,
     rewritten: AtomicU64,
     hives: AtomicU64,
+    registry: AtomicU64,
+    jobs: Mutex<Vec<Finished>>,
     bytes: AtomicU64,
 }
 
@@ -159,7 +171,12 @@ impl Run<'_> {
             self.make_folder(step, &mut unmade)?;
         }
         self.make_files(&plan.files, &unmade)?;
+        for step in &plan.inis {
+            self.write_ini(step, &unmade)?;
+        }
         self.write_hives(&plan.hives)?;
+        self.edit_registry(&plan.edits)?;
+        self.do_jobs(&plan.jobs)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             if !unmade.contains(&step.path.to_upper()) {
@@ -369,6 +386,40 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Writes an INI file with its new entries. It stays what it was in all but its contents, and is changed now.
+    fn write_ini(&self, step: &IniStep, unmade: &HashSet<WinPath>) -> Result<(), InjectError> {
+        self.check_cancelled()?;
+        let mut made = None;
+        let way = match is_below(&step.path, unmade) {
+            true => Err(Failure::Item(NO_FOLDER.into())),
+            false => self.make_way(&step.path, step.there),
+        };
+        let written = way.and_then(|entry| {
+            let entry = made.insert(entry);
+            let writer = self.target.create_file(&step.path, Layout::default());
+            let writer = writer.map_err(|error| self.failure(error))?;
+            self.write_rewritten(&step.bytes, &step.path, writer)?;
+            if let Entry::Replaced { before, .. } = entry {
+                let times = before.times.map(|old| Times { created: old.created, ..Times::default() });
+                let Metadata { attributes, security, .. } = (**before).clone();
+                self.set(&step.path, &Metadata { attributes, times, security, ..Metadata::default() })?;
+            }
+            Ok(())
+        });
+        match written {
+            Ok(()) => {
+                self.files.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::Item(reason)) => {
+                journal::take_back(self.target, made.as_slice(), self.record);
+                self.record.note(Outcome::Failed, step.path.to_string(), reason);
+            }
+        }
+        self.record.progress.add_item();
+        Ok(())
+    }
+
     fn links_files(&self) -> bool {
         self.target.support().features.contains(&super::Feature::HardLinks)
     }
@@ -559,7 +610,7 @@ impl Run<'_> {
     fn take_back(&self, cause: InjectError) -> InjectError {
         let Some(path) = self.journal.path() else { return cause };
         let cause = Box::new(cause);
-        let Ok((_, entries)) = journal::read(path) else {
+        let Ok(Journalled { entries, .. }) = journal::read(path) else {
             return InjectError::HalfUndone { cause, journal: path.into() };
         };
         let left = journal::take_back(self.target, &entries, self.record);

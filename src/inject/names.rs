@@ -128,34 +128,6 @@ pub(super) fn check_short(name: &NtString) -> Result<(), NameProblem> {
     }
 }
 
-/// A name after a pattern of USMT: `<F>` is the name up to its last dot, `<E>` what is behind it, `<N>` the number.
-/// `<F>(<N>).<E>` makes `Name(2).ext`. The name is shortened to fit; a dot without an extension is left out.
-pub(super) fn by_pattern(name: &NtString, pattern: &str, number: u32) -> NtString {
-    let units = name.units();
-    let dot = units.iter().rposition(|&unit| unit == u16::from(b'.')).filter(|&at| at > 0);
-    let (stem, extension) = units.split_at(dot.unwrap_or(units.len()));
-    let extension = extension.get(1..).unwrap_or_default();
-    let (before, after) = pattern.split_once("<F>").unwrap_or(("", pattern));
-    let made = |text: &str| -> Vec<u16> {
-        let text = text.replace("<N>", &number.to_string());
-        let mut parts = text.split("<E>");
-        let mut units: Vec<u16> = parts.next().unwrap_or_default().encode_utf16().collect();
-        for part in parts {
-            units.extend(extension);
-            units.extend(part.encode_utf16());
-        }
-        units
-    };
-    let (before, mut after) = (made(before), made(after));
-    if extension.is_empty() && after.last() == Some(&u16::from(b'.')) {
-        after.pop();
-    }
-    let room = MAX_NAME.saturating_sub(before.len()).saturating_sub(after.len());
-    // A pattern that leaves out the name is taken at its word, and then the names run out after one.
-    let stem = stem.get(..stem.len().min(room)).filter(|_| pattern.contains("<F>")).unwrap_or_default();
-    NtString::new([&before, stem, &after].concat())
-}
-
 fn is_device(stem: &str) -> bool {
     let numbered = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
     // Windows also takes the superscript digits for port numbers.
@@ -206,22 +178,5 @@ mod tests {
         for name in ["ABCDEFGHI", "A.B.C", "A.LONG", ".TXT", "A B", "..", "A/B"] {
             assert!(check_short(&name.into()).is_err(), "{name}");
         }
-    }
-
-    #[test]
-    fn numbers_go_before_the_extension() {
-        for (name, pattern, expected) in [
-            ("Name.ext", "<F>(<N>).<E>", "Name(7).ext"),
-            ("a.tar.gz", "<F>(<N>).<E>", "a.tar(7).gz"),
-            (".profile", "<F>(<N>).<E>", ".profile(7)"),
-            ("Name.ext", "<F> (<N>).<E>", "Name (7).ext"),
-            ("Name.ext", "old <F>.<E>", "old Name.ext"),
-            ("Name.ext", "fixed", "fixed"),
-            ("README", "<F> (<N>).<E>", "README (7)"),
-        ] {
-            assert_eq!(by_pattern(&name.into(), pattern, 7), expected.into(), "{name}, {pattern}");
-        }
-        let long = NtString::from("n".repeat(255).as_str());
-        assert_eq!(by_pattern(&long, "<F>(<N>).<E>", 1).len(), 255);
     }
 }

@@ -5,11 +5,11 @@
 
 use super::{
     FolderLayout, Mapping, Source, Territory,
-    settle::{Trespass, is_hive_of, moves},
+    settle::{Trespass, is_hive_of},
 };
 use crate::{
-    nt::WinPath,
-    rules::{EffectRules, Effects},
+    nt::{NtString, WinPath},
+    rules::{EffectRules, Effects, Location, Remap},
 };
 
 /// A personality and where it goes.
@@ -40,16 +40,24 @@ pub struct Settlement {
     pub old_profile: Option<WinPath>,
     /// What the personality's rules say about things on their way in.
     pub rules: EffectRules,
+    /// Variables of its rule files whose new values take along what lies below the old ones.
+    pub remaps: Vec<Remap>,
     /// Where it may write.
     pub territory: Territory,
 }
 
 /// A place something goes to, and what went otherwise than a rule wished.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Destination {
-    pub(super) path: WinPath,
+pub(super) struct Destination<P = WinPath> {
+    pub(super) path: P,
     pub(super) regret: Option<String>,
 }
+
+/// A registry key by its full name, or a value of it.
+pub(super) type KeyPlace = (NtString, Option<NtString>);
+
+/// An entry of an INI file in the target: the file, and section and name in it.
+pub(super) type IniPlace = (WinPath, NtString, NtString);
 
 impl<'a> Placed<'a> {
     /// A personality that keeps all its paths.
@@ -71,32 +79,86 @@ impl Placement {
         }
     }
 
-    /// Where something goes. None for a folder that a rule dissolves; several where several rules move it.
+    /// What the rules say about an entry of an INI file at its old place.
+    pub(super) fn ini_effects(&self, old: &WinPath, section: &NtString, name: &NtString) -> Effects<'_> {
+        let Some(settlement) = &self.settlement else {
+            return Effects { keeps_security: true, keeps_times: true, ..Effects::default() };
+        };
+        settlement.rules.ini(settlement.old.drive, &settlement.old.below_root(old), section, name)
+    }
+
+    /// Where a file or folder goes. None for a folder that a rule dissolves; several where rules move it and another
+    /// component keeps it (`stays`), or several rules move it.
     pub(super) fn destinations(
         &self,
         old: &WinPath,
         effects: &Effects<'_>,
         is_folder: bool,
+        stays: bool,
     ) -> Vec<Destination> {
-        let own = || self.mapping.place(old);
-        let Some(settlement) = self.settlement.as_ref().filter(|_| !effects.location_modify.is_empty())
-        else {
-            return vec![Destination { path: own(), regret: None }];
+        let Some(settlement) = &self.settlement else {
+            return vec![Destination::plain(self.mapping.place(old))];
         };
-        let mut all: Vec<Destination> = Vec::new();
-        for rule in &effects.location_modify {
-            let destination = match moves::place(rule, settlement, old, is_folder) {
-                moves::Moved::To(path) => Destination { path, regret: None },
-                moves::Moved::Dissolved => continue,
-                moves::Moved::Stays => Destination { path: own(), regret: None },
-                moves::Moved::Not(reason) => Destination { path: own(), regret: Some(reason) },
-            };
-            match all.iter_mut().find(|known| known.path.eq_ignore_case(&destination.path)) {
-                Some(known) => known.regret = known.regret.take().or(destination.regret),
-                None => all.push(destination),
-            }
-        }
-        all
+        settlement.destinations(
+            effects,
+            stays,
+            || {
+                let (drive, path) = (settlement.old.drive, settlement.old.below_root(old));
+                if is_folder { Location::folder(drive, &path) } else { Location::file(drive, &path) }
+            },
+            |place| settlement.on_volume(place.drive_and_path()?),
+            || self.mapping.place(old),
+        )
+    }
+
+    /// Where an entry of an INI file goes.
+    pub(super) fn ini_destinations(
+        &self,
+        (old, section, name): (&WinPath, &NtString, &NtString),
+        effects: &Effects<'_>,
+        stays: bool,
+    ) -> Vec<Destination<IniPlace>> {
+        let own = || (self.mapping.place(old), section.clone(), name.clone());
+        let Some(settlement) = &self.settlement else { return vec![Destination::plain(own())] };
+        settlement.destinations(
+            effects,
+            stays,
+            || Location::ini(settlement.old.drive, &settlement.old.below_root(old), section, name),
+            |place| {
+                let (drive, path, section, name) = place.ini_entry()?;
+                Some((settlement.on_volume((drive, path))?, section, name))
+            },
+            own,
+        )
+    }
+
+    /// Where a registry key goes, or a value of it.
+    pub(super) fn key_destinations(
+        &self,
+        key: &NtString,
+        value: Option<&NtString>,
+        effects: &Effects<'_>,
+        stays: bool,
+    ) -> Vec<Destination<KeyPlace>> {
+        let own = || (key.clone(), value.cloned());
+        let Some(settlement) = &self.settlement else { return vec![Destination::plain(own())] };
+        settlement.destinations(
+            effects,
+            stays,
+            || value.map_or_else(|| Location::key(key), |value| Location::value(key, value)),
+            |place| Some((place.key_name()?, place.leaf.clone())),
+            own,
+        )
+    }
+
+    /// Where a path that the old Windows wrote leads now, rules and all; none when it is where it was.
+    pub(super) fn relocate(&self, text: &str) -> Option<String> {
+        let settlement = self.settlement.as_ref()?;
+        let old = settlement.old.locate(text)?;
+        let effects = self.effects(&old, false);
+        let new = self.destinations(&old, &effects, false, false).into_iter().next()?.path;
+        let new = settlement.new.text(&new);
+        (!NtString::from(new.as_str()).eq_ignore_case(&text.into())).then_some(new)
     }
 
     /// True for the hives of the user himself: their keys are merged, the files are not put over those of the target.
@@ -111,5 +173,74 @@ impl Placement {
     /// Says whether something may be written at `path`.
     pub(super) fn check(&self, path: &WinPath, is_folder: bool) -> Result<(), Trespass> {
         self.settlement.as_ref().map_or(Ok(()), |settlement| settlement.territory.check(path, is_folder))
+    }
+}
+
+impl<P> Destination<P> {
+    fn plain(path: P) -> Self {
+        Self { path, regret: None }
+    }
+}
+
+impl Settlement {
+    /// The value of a variable of the new Windows.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.new.variables.expand_fully(self.new.variables.get(name)?)
+    }
+
+    /// The known folders of the old Windows.
+    fn old_folders(&self) -> Vec<String> {
+        let known = self.old.variables.iter().filter(|(name, _)| name.starts_with("CSIDL_"));
+        known.map(|(_, folder)| folder.to_owned()).collect()
+    }
+
+    /// The place on the target of a path with its drive; none when it is on another drive.
+    fn on_volume(&self, (drive, path): (char, WinPath)) -> Option<WinPath> {
+        drive.eq_ignore_ascii_case(&self.new.drive).then(|| self.new.root.join_path(&path))
+    }
+
+    /// Where an object of the old Windows goes by the rules: `object` makes it, `to_place` gives the place of the target
+    /// that a location is, and `own` the place it has without any rule.
+    fn destinations<P: PartialEq>(
+        &self,
+        effects: &Effects<'_>,
+        stays: bool,
+        object: impl FnOnce() -> Location,
+        to_place: impl Fn(&Location) -> Option<P>,
+        own: impl FnOnce() -> P,
+    ) -> Vec<Destination<P>> {
+        if effects.location_modify.is_empty() && self.remaps.is_empty() {
+            return vec![Destination::plain(own())];
+        }
+        let object = object();
+        let variable = |name: &str| self.variable(name);
+        let locations = effects.locations(&object, stays, &self.old_folders(), &variable);
+        let mut regrets: Vec<String> = (locations.undone.iter())
+            .map(|(rule, reason)| format!("{reason} (rule of {}, {})", rule.place, rule.component))
+            .collect();
+        let mut all: Vec<Destination<P>> = Vec::new();
+        let mut is_kept = locations.stays;
+        for place in &locations.places {
+            match to_place(place) {
+                Some(path) if all.iter().any(|known| known.path == path) => {}
+                Some(path) => all.push(Destination::plain(path)),
+                None => {
+                    is_kept = true;
+                    regrets.push(format!("a rule moves it to {place}, which this target does not have"));
+                }
+            }
+        }
+        if is_kept {
+            // Without a rule of its own it follows a variable that it lies below, or else its folder.
+            let remapped = object.remapped(&self.remaps, &variable).and_then(|place| to_place(&place));
+            let path = remapped.unwrap_or_else(own);
+            if !all.iter().any(|known| known.path == path) {
+                all.push(Destination::plain(path));
+            }
+        }
+        if let Some(last) = all.last_mut().filter(|_| !regrets.is_empty()) {
+            last.regret = Some(regrets.join("; "));
+        }
+        all
     }
 }

@@ -10,18 +10,19 @@
 mod cleanup;
 mod conflict;
 mod fit;
+mod ini;
 mod planner;
 
 use serde::Serialize;
 
 use super::{
-    HiveStep, InjectError, Placed, names,
+    HiveStep, InjectError, Job, Placed, RegistryEdit, names,
     target::{Feature, Target},
 };
 use crate::{
-    gather::{FileItem, Item},
+    gather::{FileItem, IniItem, Item},
     nt::{NtString, WinPath},
-    record::{Outcome, Record},
+    record::Record,
 };
 pub(super) use conflict::Leave;
 pub(super) use fit::{is_written, kept_reparse, unfit};
@@ -97,6 +98,14 @@ pub(super) struct NewName {
     pub(super) there: There,
 }
 
+/// An INI file with other entries than it had.
+#[derive(Debug)]
+pub(super) struct IniStep {
+    pub(super) path: WinPath,
+    pub(super) there: There,
+    pub(super) bytes: Vec<u8>,
+}
+
 /// What is where something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum There {
@@ -113,11 +122,16 @@ pub struct Plan {
     pub(super) folders: Vec<FolderStep>,
     /// In the order of the sources' items.
     pub(super) files: Vec<FileStep>,
+    pub(super) inis: Vec<IniStep>,
     /// What rules want out of the way before anything is written.
     pub(super) removals: Vec<WinPath>,
     /// What is there already as it would be written.
     pub present: u64,
     pub(super) hives: Vec<HiveStep>,
+    /// Changes of the registry of the running Windows.
+    pub(super) edits: Vec<RegistryEdit>,
+    /// What the running Windows is asked to do at the end.
+    pub(super) jobs: Vec<Job>,
     /// What the target cannot hold.
     pub losses: Vec<Loss>,
     /// Bytes of contents to be written.
@@ -129,7 +143,12 @@ pub struct Plan {
 impl Plan {
     /// How many files and links will be made, each counted once whatever its names.
     pub fn file_count(&self) -> usize {
-        self.files.len()
+        self.files.len().saturating_add(self.inis.len())
+    }
+
+    /// INI files that will be written for entries in them.
+    pub fn ini_files(&self) -> impl Iterator<Item = &WinPath> {
+        self.inis.iter().map(|step| &step.path)
     }
 
     /// How many folders will be made.
@@ -141,6 +160,7 @@ impl Plan {
     pub fn replaced_count(&self) -> usize {
         let names = self.files.iter().flat_map(|step| &step.names).map(|name| name.there);
         let things = names.chain(self.folders.iter().map(|step| step.there));
+        let things = things.chain(self.inis.iter().map(|step| step.there));
         let hives = self.hives.iter().map(|step| step.replaced.len());
         things
             .filter(|there| *there == There::SetAside)
@@ -192,6 +212,12 @@ impl Plan {
         self.check_space(target)
     }
 
+    /// Adds what is done by asking the running Windows, after everything else.
+    pub fn add_running(&mut self, edits: Vec<RegistryEdit>, jobs: Vec<Job>) {
+        self.edits.extend(edits);
+        self.jobs.extend(jobs);
+    }
+
     pub(super) fn check_space(&self, target: &dyn Target) -> Result<(), InjectError> {
         let free = target.free_space().map_err(|error| InjectError::target(target, error))?;
         match self.needed > free {
@@ -204,7 +230,7 @@ impl Plan {
     pub fn paths(&self) -> impl Iterator<Item = &WinPath> {
         let folders = self.folders.iter().filter(|step| step.there != There::Folder).map(|step| &step.path);
         let files = self.files.iter().flat_map(|step| &step.names).map(|name| &name.path);
-        folders.chain(files).chain(self.hives.iter().map(HiveStep::path))
+        folders.chain(files).chain(self.ini_files()).chain(self.hives.iter().map(HiveStep::path))
     }
 }
 
@@ -221,8 +247,8 @@ pub fn plan(
 ) -> Result<Plan, InjectError> {
     let mut planner = Planner::new(placed, target, options, record)?;
     planner.clean_up()?;
-    let mut folders = Vec::new();
-    each_file(placed, Some(record), &mut |at, number, item| {
+    let (mut folders, mut inis) = (Vec::new(), Vec::new());
+    each_file(placed, &mut |at, item| inis.push((at, item)), &mut |at, number, item| {
         if item.directory {
             folders.push((at, number, item));
         }
@@ -232,18 +258,18 @@ pub fn plan(
     for (source, number, item) in folders {
         planner.folder_item(source, number, item)?;
     }
-    each_file(placed, None, &mut |at, number, item| match item.directory {
+    each_file(placed, &mut |_, _| {}, &mut |at, number, item| match item.directory {
         true => Ok(()),
         false => planner.file_item(at, number, item),
     })?;
-    planner.finish()
+    planner.finish(inis)
 }
 
-/// Hands over all files and folders, each with the number of its source and its own among the items of that. What is no
-/// file and not dealt with elsewhere is noted where `notes` are given.
+/// Hands over all files and folders, each with the number of its source and its own among the items of that; and the
+/// entries of INI files.
 fn each_file(
     placed: &[Placed<'_>],
-    notes: Option<&Record>,
+    each_ini: &mut dyn FnMut(usize, IniItem),
     each: &mut dyn FnMut(usize, usize, Box<FileItem>) -> Result<(), InjectError>,
 ) -> Result<(), InjectError> {
     for (at, Placed { source, .. }) in placed.iter().enumerate() {
@@ -251,15 +277,15 @@ fn each_file(
         let mut sort = |item| {
             match item {
                 Item::File(item) if result.is_ok() => result = each(at, number, Box::new(item)),
+                Item::Ini(item) => each_ini(at, item),
                 // Notes tell of what was not taken; keys are merged into hives by those who edit hives, and the rules
                 // are read when a personality is placed.
-                Item::File(_) | Item::Note(_) | Item::Key(_) | Item::Rule(_) | Item::Deferred(_) => {}
-                Item::Ini(item) => {
-                    if let Some(record) = notes {
-                        let reason = "its entries are in the personality, and are not put into INI files yet";
-                        record.note(Outcome::Skipped, item.path.to_string(), reason);
-                    }
-                }
+                Item::File(_)
+                | Item::Note(_)
+                | Item::Key(_)
+                | Item::Environment(_)
+                | Item::Rule(_)
+                | Item::Deferred(_) => {}
             }
             number = number.saturating_add(1);
         };

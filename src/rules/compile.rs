@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use super::{
-    decide::{AddedObject, CompiledRules, Deferred, Rule},
+    decide::{AddedObject, CompiledRules, Deferred, Omission, Rule},
     diagnostic::Place,
-    effects::{CarriedCall, CarriedRule},
+    effects::{CarriedCall, CarriedEnvironment, CarriedRule, Written},
     evaluate::{Evaluator, MAX_REFERENCES, Made, reference},
     facts::{Context, Facts},
     function::{Call, Support},
     model::{
-        AddObjects, Bytes, Component, Contexts, Processing, Role, RuleElement, RuleFile, RuleItem, RuleKind,
-        RuleSet, Rules,
+        AddObjects, Bytes, Component, Contexts, Environment, Processing, Role, RuleElement, RuleFile,
+        RuleItem, RuleKind, RuleSet, Rules,
     },
     pattern::{ObjectKind, Pattern, fold_text},
     properties::PropertyTest,
@@ -43,10 +43,12 @@ impl RuleSet {
         let mut rules = CompiledRules::new(facts.context());
         let mut number = 0_u32;
         for file in &self.files {
+            let mut evaluator = Evaluator::new(facts, &file.named);
+            evaluator.first_chain = u32::try_from(rules.environments.len()).unwrap_or(u32::MAX);
             let mut compiler = Compiler {
                 set: self,
                 file,
-                evaluator: Evaluator::new(facts, &file.named),
+                evaluator,
                 out: &mut rules,
                 number: &mut number,
                 only_protects: false,
@@ -66,13 +68,31 @@ impl RuleSet {
                     .evaluator
                     .omit(&place, "The rules of this file take too many steps; some had no effect.");
             }
-            let Evaluator { omissions, remaps, .. } = compiler.evaluator;
+            let Evaluator { omissions, remaps, chains, .. } = compiler.evaluator;
             rules.omissions.extend(omissions);
             rules.remaps.extend(remaps);
+            rules.carry(&chains, file);
         }
         rules.omissions.sort();
         rules.omissions.dedup();
         rules
+    }
+}
+
+impl CompiledRules {
+    /// Keeps the environments that a personality carries.
+    fn carry(&mut self, chains: &[Vec<&Environment>], file: &RuleFile) {
+        for chain in chains {
+            let number = u32::try_from(self.environments.len()).unwrap_or(u32::MAX);
+            let carried = CarriedEnvironment::new(number, chain, &file.named);
+            if carried.is_none() {
+                let place = Place { file: Arc::clone(&file.name), line: 1, column: 1 };
+                let reason = "The conditions of its variables are too many to be asked of the new Windows.";
+                self.omissions.push(Omission { place, reason: reason.to_owned() });
+            }
+            // One without environments keeps the numbers as they were given.
+            self.environments.push(carried.unwrap_or_else(|| CarriedEnvironment::empty(number)));
+        }
     }
 }
 
@@ -100,13 +120,13 @@ impl<'a> From<&'a RuleElement> for Part<'a> {
     }
 }
 
-struct Compiler<'a> {
+struct Compiler<'a, 'o> {
     set: &'a RuleSet,
     file: &'a RuleFile,
     evaluator: Evaluator<'a>,
-    out: &'a mut CompiledRules,
+    out: &'o mut CompiledRules,
     /// Numbers components across all files.
-    number: &'a mut u32,
+    number: &'o mut u32,
     /// The component is not among those a template takes. It takes nothing, but what it forbids unconditionally stays
     /// forbidden: to choose what travels must not set free what may not.
     only_protects: bool,
@@ -119,7 +139,7 @@ struct Owner {
     number: u32,
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> Compiler<'a, '_> {
     fn component(&mut self, component: &'a Component, limit: Contexts) {
         // The context of a component is the upper bound for everything in it.
         let contexts = both(component.contexts, limit);
@@ -242,12 +262,14 @@ impl<'a> Compiler<'a> {
             return;
         }
         if !rule.kind.selects() {
+            let is_cleanup = rule.kind == RuleKind::DestinationCleanup;
             let carried = CarriedRule {
+                written: self.written(written.filter(|_| is_cleanup), rule.call),
                 kind: rule.kind,
                 object: pattern.kind(),
                 pattern: pattern.text().to_owned(),
                 portable_pattern: written
-                    .filter(|_| rule.kind == RuleKind::DestinationCleanup)
+                    .filter(|_| is_cleanup)
                     .and_then(|written| self.evaluator.expand_portable_pattern(written).ok())
                     .filter(|portable| portable != pattern.text()),
                 component: Arc::clone(&owner.name),
@@ -282,6 +304,17 @@ impl<'a> Compiler<'a> {
             properties,
             component_number: owner.number,
         });
+    }
+
+    /// The texts of a rule as they stand in its file, where the new Windows has a say in their variables.
+    fn written(&mut self, pattern: Option<&str>, call: Option<&Arc<Call>>) -> Option<Written> {
+        let arguments = call.map(|call| call.arguments.as_slice()).unwrap_or_default();
+        let mut texts = pattern.into_iter().chain(arguments.iter().flatten().map(String::as_str));
+        if !texts.any(|text| self.evaluator.is_open(text)) {
+            return None;
+        }
+        let environment = self.evaluator.chain()?;
+        Some(Written { environment, pattern: pattern.map(str::to_owned), arguments: arguments.to_vec() })
     }
 
     /// The call with its arguments expanded, once for either side.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     diagnostic::Place,
-    effects::{CarriedRule, EffectRules, Effects},
+    effects::{CarriedEnvironment, CarriedRule, EffectRules, Effects},
     facts::Context,
     function::Call,
     matcher::Matcher,
@@ -109,9 +109,11 @@ pub struct Remap {
     pub variable: String,
     /// Its value in the old Windows.
     pub source: String,
-    /// The same with `%NAME%` left for variables of Windows; equal to `source` where none was used, and then only
-    /// the new Windows knows its value.
+    /// The same with `%NAME%` left for variables of Windows.
     pub portable: String,
+    /// The environments by which the new Windows works it out again, where it has a say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<u32>,
 }
 
 /// Something to be done before or after a run by the new Windows.
@@ -149,6 +151,7 @@ pub struct CompiledRules {
     pub(super) deferred: Vec<Deferred>,
     pub(super) omissions: Vec<Omission>,
     pub(super) remaps: Vec<Remap>,
+    pub(super) environments: Vec<CarriedEnvironment>,
     pub(super) detected: Vec<Arc<str>>,
 }
 
@@ -165,6 +168,7 @@ impl CompiledRules {
             deferred: Vec::new(),
             omissions: Vec::new(),
             remaps: Vec::new(),
+            environments: Vec::new(),
             detected: Vec::new(),
         }
     }
@@ -202,6 +206,11 @@ impl CompiledRules {
     /// Variables marked `remap`.
     pub fn remaps(&self) -> &[Remap] {
         &self.remaps
+    }
+
+    /// The environments of the rule files in whose variables the new Windows has a say.
+    pub fn environments(&self) -> &[CarriedEnvironment] {
+        &self.environments
     }
 
     /// The rules of the destination side, ready to be asked.
@@ -350,6 +359,11 @@ impl CompiledRules {
     pub fn folder_stays(&self, drive: char, path: &WinPath) -> bool {
         let effects = self.effects.folder(drive, path);
         self.stays(&self.files, &Object::folder(drive, path), None, &effects)
+    }
+
+    /// The same for a registry key itself.
+    pub fn key_stays(&self, key: &NtString) -> bool {
+        self.stays(&self.registry, &Object::key(key), None, &self.effects.key(key))
     }
 
     /// The same for a registry value.

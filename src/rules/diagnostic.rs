@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const SHOWN_LINE: usize = 120;
 
 /// A place in a rule file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file as it was named when it was given.
     pub file: Arc<str>,

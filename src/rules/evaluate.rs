@@ -2,7 +2,10 @@
 //! knowledge of the installation comes from [`Facts`]; every search has a budget, because a rule may ask for a walk of
 //! the whole volume.
 
-use std::{cell::Cell, collections::HashMap};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     decide::{Omission, Remap},
@@ -12,7 +15,7 @@ use super::{
     ini::{IniLine, ini_lines},
     model::{
         Condition, Conditions, Contexts, Detect, Detection, Detects, Environment, NamedElements, ObjectItem,
-        ObjectSet, VariableValue,
+        ObjectSet, Variable, VariableValue,
     },
     pattern::{ObjectKind, Pattern, Specificity, fold_text, glob},
     scripts::finds_documents,
@@ -42,11 +45,27 @@ struct Value {
     is_data: bool,
 }
 
+/// Variables of one component or role.
+#[derive(Default)]
+struct Scope {
+    values: HashMap<String, Value>,
+    /// Those whose value depends on a condition or on what is found: another Windows may give them another.
+    open: HashSet<String>,
+    /// How many environments held around it.
+    declared: usize,
+}
+
 /// Variables of one component and the places around it, innermost last.
 pub(super) struct Evaluator<'a> {
     pub(super) facts: &'a dyn Facts,
     pub(super) named: &'a NamedElements,
-    scopes: Vec<HashMap<String, Value>>,
+    scopes: Vec<Scope>,
+    /// The environments that hold here, in their order.
+    declared: Vec<&'a Environment>,
+    /// Those that held for a rule whose variables the new Windows has a say in, each chain once.
+    pub(super) chains: Vec<Vec<&'a Environment>>,
+    /// The number of the first of them.
+    pub(super) first_chain: u32,
     pub(super) omissions: Vec<Omission>,
     pub(super) remaps: Vec<Remap>,
     steps: Cell<usize>,
@@ -89,6 +108,9 @@ impl<'a> Evaluator<'a> {
             facts,
             named,
             scopes: Vec::new(),
+            declared: Vec::new(),
+            chains: Vec::new(),
+            first_chain: 0,
             omissions: Vec::new(),
             remaps: Vec::new(),
             steps: Cell::new(MAX_STEPS),
@@ -118,18 +140,20 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn enter(&mut self) {
-        self.scopes.push(HashMap::new());
+        self.scopes.push(Scope { declared: self.declared.len(), ..Scope::default() });
     }
 
     pub(super) fn leave(&mut self) {
-        self.scopes.pop();
+        if let Some(scope) = self.scopes.pop() {
+            self.declared.truncate(scope.declared);
+        }
     }
 
     // ---- variables
 
     fn lookup(&self, name: &str) -> Option<Value> {
         let name = name.trim().to_ascii_uppercase();
-        if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.get(&name)) {
+        if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&name)) {
             return Some(value.clone());
         }
         let source = self.facts.variable(&name)?;
@@ -188,13 +212,45 @@ impl<'a> Evaluator<'a> {
         Pattern::parse(kind, &text)
     }
 
+    /// True when a text names a variable whose value another Windows may have otherwise.
+    pub(super) fn is_open(&self, text: &str) -> bool {
+        let mut names = text.split('%').skip(1);
+        names.any(|name| {
+            let name = name.trim().to_ascii_uppercase();
+            self.scopes.iter().any(|scope| scope.open.contains(&name))
+        })
+    }
+
+    /// The number of the environments that hold here.
+    pub(super) fn chain(&mut self) -> Option<u32> {
+        let is_it = |chain: &Vec<&Environment>| {
+            chain.len() == self.declared.len()
+                && chain.iter().zip(&self.declared).all(|(a, b)| std::ptr::eq(*a, *b))
+        };
+        let at = self.chains.iter().rposition(is_it).unwrap_or_else(|| {
+            self.chains.push(self.declared.clone());
+            self.chains.len().saturating_sub(1)
+        });
+        self.first_chain.checked_add(u32::try_from(at).ok()?)
+    }
+
     pub(super) fn environment(&mut self, environment: &'a Environment, depth: usize) {
         if depth > MAX_REFERENCES || !self.spend(1) || !self.admits(environment.contexts) {
             return;
         }
+        if depth == 0 {
+            self.declared.push(environment);
+        }
         if let Some(named) = reference(&self.named.environments, environment.name.as_deref(), environment) {
             self.environment(named, depth.saturating_add(1));
             return;
+        }
+        for Variable { name, value, .. } in &environment.variables {
+            let is_fixed = matches!(value, VariableValue::Text(text) if !self.is_open(text));
+            let is_open = !environment.conditions.is_empty() || !is_fixed;
+            if let Some(scope) = self.scopes.last_mut().filter(|_| is_open) {
+                scope.open.insert(name.clone());
+            }
         }
         if !self.all(&environment.conditions) {
             return;
@@ -221,14 +277,13 @@ impl<'a> Evaluator<'a> {
             // says so.
             let Some(value) = value else { continue };
             if variable.remap {
-                self.remaps.push(Remap {
-                    variable: variable.name.clone(),
-                    source: value.source.clone(),
-                    portable: value.portable.clone(),
-                });
+                let is_open = self.scopes.last().is_some_and(|scope| scope.open.contains(&variable.name));
+                let environment = if is_open { self.chain() } else { None };
+                let (source, portable) = (value.source.clone(), value.portable.clone());
+                self.remaps.push(Remap { variable: variable.name.clone(), source, portable, environment });
             }
             if let Some(scope) = self.scopes.last_mut() {
-                scope.insert(variable.name.clone(), value);
+                scope.values.insert(variable.name.clone(), value);
             }
         }
     }
@@ -391,7 +446,7 @@ impl<'a> Evaluator<'a> {
                     Some(leaf) => format!("{node}\\{leaf}"),
                     None => node,
                 };
-                self.facts.file_content(&path).map(|bytes| decode_small(&bytes))
+                self.facts.file_content(&path).map(|bytes| text_of(&bytes))
             }
             _ => None,
         }
@@ -754,7 +809,8 @@ fn compare(have: &[u32], wanted: &str) -> std::cmp::Ordering {
     have.cmp(wanted.iter().copied())
 }
 
-fn decode_small(bytes: &[u8]) -> String {
+/// A small file as text: UTF-16 with a byte order mark, else UTF-8.
+pub fn text_of(bytes: &[u8]) -> String {
     match bytes {
         [0xFF, 0xFE, rest @ ..] => {
             let units: Vec<u16> =

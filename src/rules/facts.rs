@@ -93,6 +93,7 @@ impl RegistryData {
         match self.data_type {
             1 | 2 => super::effects::number(&self.to_text()),
             4 => self.data.first_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes))),
+            5 => self.data.first_chunk().map(|bytes| u64::from(u32::from_be_bytes(*bytes))),
             11 => self.data.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
             _ => None,
         }

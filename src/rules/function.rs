@@ -1,12 +1,12 @@
 //! Helper functions of the migration language: the table of those that exist, where each may stand and what becomes of
 //! it here, and [`Call`], a call as written.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
 
 /// What becomes of a construct.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Support {
     /// Evaluated when the plan is made.
@@ -169,7 +169,7 @@ static FUNCTIONS: &[Function] = functions! {
 };
 
 /// A call of a helper function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The function's name in its usual spelling.
     pub name: String,

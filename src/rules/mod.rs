@@ -47,9 +47,11 @@ pub use decide::{
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use effects::{
-    CarriedCall, CarriedRule, Cleanup, CleanupRoot, EffectRules, Effects, Kept, Location, Locations,
-    MergePolicy, Modified, NewName, Relocate, Variables, Winner, by_number, newest,
+    CarriedCall, CarriedEnvironment, CarriedRule, Cleanup, CleanupFile, CleanupRoot, EffectRules, Effects,
+    Kept, Location, Locations, MergePolicy, Modified, NewName, Relocate, Variables, Winner, Written,
+    by_number, merge_libraries, newest, work_out,
 };
+pub use evaluate::text_of;
 pub use facts::{Context, DriveKind, Facts, FolderEntry, KeyEntry, OsVersion, RegistryData};
 pub use file_kind::FileKind;
 pub use function::{Call, Support};

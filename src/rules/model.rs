@@ -52,7 +52,7 @@ pub(super) struct NamedElements {
 }
 
 /// The contexts in which an element is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Contexts {
     pub(super) system: bool,
     pub(super) user: bool,
@@ -109,7 +109,8 @@ pub(super) struct Detect {
     pub(super) sets: Vec<ObjectSet>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub(super) struct Conditions {
     pub(super) name: Option<String>,
     /// `operation="OR"`.
@@ -118,13 +119,15 @@ pub(super) struct Conditions {
     pub(super) nested: Vec<Conditions>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Condition {
     pub(super) negated: bool,
     pub(super) call: Call,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Environment {
     pub(super) name: Option<String>,
     pub(super) contexts: Contexts,
@@ -132,14 +135,16 @@ pub(super) struct Environment {
     pub(super) variables: Vec<Variable>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Variable {
     pub(super) name: String,
     pub(super) remap: bool,
     pub(super) value: VariableValue,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum VariableValue {
     Text(String),
     Script(Call),
@@ -222,7 +227,8 @@ pub(super) struct RuleElement {
     pub(super) sets: Vec<ObjectSet>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub(super) struct ObjectSet {
     /// All must be true, or the set is empty.
     pub(super) conditions: Vec<Condition>,
@@ -230,7 +236,8 @@ pub(super) struct ObjectSet {
     pub(super) items: Vec<ObjectItem>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum ObjectItem {
     Pattern { kind: ObjectKind, text: String, place: Place },
     Script(Call),

@@ -199,7 +199,7 @@ impl Lines {
             }
             Item::Key(_) => count(&mut self.footer.keys),
             Item::Note(_) => count(&mut self.footer.notes),
-            Item::Ini(_) | Item::Rule(_) | Item::Deferred(_) => {}
+            Item::Ini(_) | Item::Environment(_) | Item::Rule(_) | Item::Deferred(_) => {}
         }
         self.hasher.update(&line);
         let file = self.file.as_mut().ok_or_else(|| StoreError::Write(io::ErrorKind::BrokenPipe.into()))?;

@@ -11,13 +11,13 @@ use coldstate::{
     hive::{KeyPath, ValueType},
     inject::{
         self, Feature, FolderLayout, Found, HiveLoader, Hives, InjectError, Journal, Layout, Loaded, Mapping,
-        Merge, Metadata, Options, RegistryMerge, RegistryOwner, Rehearsal, Support, Target, TargetError,
-        Texts, Writer, user_classes_hive, user_hive_from_default,
+        Merge, Metadata, Options, Placement, RegistryMerge, RegistryOwner, Rehearsal, Settlement, Support,
+        Target, TargetError, TargetTree, Territory, Writer, user_classes_hive, user_hive_from_default,
     },
     nt::{HexBytes, NtString, WinPath},
     record::Record,
     rules::{CarriedCall, CarriedRule, Collision, EffectRules, ObjectKind, Place, RuleKind},
-    windows::Environment,
+    windows::{self, Environment},
 };
 
 use super::*;
@@ -116,7 +116,7 @@ impl Home {
         record: &Record,
     ) -> Result<PathBuf, InjectError> {
         let mut hives = Hives::new(target);
-        merge(&mut hives, &self.owner(), keys, rules, Collision::Source, record);
+        merge(target, &mut hives, &self.owner(), keys, rules, Collision::Source, record);
         let mut plan = inject::plan(&[], target, &Options { merge: Merge::Keep }, record)?;
         plan.add_hives(hives.finish()?, target)?;
         let number = fs_err::read_dir(self.folder.path()).unwrap().count();
@@ -142,6 +142,7 @@ fn variables(pairs: &[(&str, &str)]) -> Environment {
 }
 
 fn merge(
+    target: &dyn Target,
     hives: &mut Hives<'_>,
     owner: &RegistryOwner,
     keys: &[KeyItem],
@@ -169,15 +170,17 @@ fn merge(
         variables: variables.clone(),
         is_64_bit,
     };
-    let mapping = Mapping::between(&layout('C', &old, false), &layout('D', &new, true), sids.clone());
-    let texts = Texts::new(&mapping, &old, &new);
+    let (old, new) = (layout('C', &old, false), layout('D', &new, true));
+    let mapping = Mapping::between(&old, &new, sids.clone());
+    let windows = windows::installation(&TargetTree(target), "Windows".into());
+    let rules = EffectRules::new(rules).unwrap();
+    let territory = Territory::of_machine(&windows);
+    let settlement = Settlement { old, new, old_profile: None, rules, remaps: Vec::new(), territory };
     RegistryMerge {
         owner,
-        texts: &texts,
-        rules: &EffectRules::new(rules).unwrap(),
+        placement: &Placement { mapping, settlement: Some(settlement) },
         collision,
         sids: &sids,
-        variables: &Environment::default(),
         has_drive: &|letter| letter == 'E',
         record,
     }
@@ -193,7 +196,7 @@ fn value(name: &str, data_type: u32, data: impl Into<Vec<u8>>) -> ValueItem {
 }
 
 fn key(name: impl Into<NtString>, values: Vec<ValueItem>) -> KeyItem {
-    KeyItem { key: name.into(), last_written: FileTime(1), values, added: false }
+    KeyItem { key: name.into(), last_written: FileTime(1), values, stays: false, added: false }
 }
 
 fn rule(kind: RuleKind, pattern: &str, call: Option<(&str, &[&str])>) -> CarriedRule {
@@ -213,6 +216,7 @@ fn rule(kind: RuleKind, pattern: &str, call: Option<(&str, &[&str])>) -> Carried
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 
@@ -426,7 +430,10 @@ fn rules_decide_who_wins_and_where_a_value_goes() {
         "{notes:?}"
     );
     assert!(
-        notes.iter().any(|note| note.contains(r"Software\Policies\*") && note.contains("policies")),
+        notes
+            .iter()
+            .any(|note| note.contains(r"destinationCleanup HKCU\Software\Policies:")
+                && note.contains("policies")),
         "{notes:?}"
     );
     assert_eq!(notes.len(), 2, "{notes:?}");
@@ -488,7 +495,7 @@ fn the_machines_personality_reaches_settings_and_nothing_that_runs_code() {
     ));
     let record = Record::default();
     let mut hives = Hives::new(&*target);
-    merge(&mut hives, &owner, &keys, Vec::new(), Collision::Source, &record);
+    merge(&*target, &mut hives, &owner, &keys, Vec::new(), Collision::Source, &record);
     assert_eq!(record.notes().len(), closed.len() + 1, "{:?}", record.notes());
     let steps = hives.finish().unwrap();
     let hive = |name: &str| steps.iter().find(|step| step.path().to_string().ends_with(name)).unwrap().hive();
@@ -798,7 +805,7 @@ fn a_dry_run_judges_and_writes_nothing() {
     let target = home.target();
     let record = Record::default();
     let mut hives = Hives::new(&*target);
-    merge(&mut hives, &home.owner(), &settings(), Vec::new(), Collision::Source, &record);
+    merge(&*target, &mut hives, &home.owner(), &settings(), Vec::new(), Collision::Source, &record);
     let mut plan = inject::plan(&[], &*target, &Options { merge: Merge::Keep }, &record).unwrap();
     plan.add_hives(hives.finish().unwrap(), &*target).unwrap();
     assert_eq!((plan.hive_count(), plan.replaced_count()), (2, 4));
@@ -817,7 +824,7 @@ fn a_destination_that_has_priority_keeps_its_settings() {
     let target = home.target();
     let mut hives = Hives::new(&*target);
     let keys = [key(r"HKCU\App", vec![value("a", SZ, text("old\0")), value("b", SZ, text("old\0"))])];
-    merge(&mut hives, &home.owner(), &keys, Vec::new(), Collision::Destination, &Record::default());
+    merge(&*target, &mut hives, &home.owner(), &keys, Vec::new(), Collision::Destination, &Record::default());
     let steps = hives.finish().unwrap();
     assert_eq!(content(steps[0].hive(), "App", "a"), Some((SZ, text("there\0"))));
     assert_eq!(content(steps[0].hive(), "App", "b"), Some((SZ, text("old\0"))));

@@ -494,10 +494,12 @@ fn more_than_fifty_personalities_write_nothing_outside_of_the_profile() {
 }
 
 #[test]
-fn a_cleanup_whose_filter_is_not_asked_leaves_everything_and_is_noted() {
+fn a_cleanup_asks_its_filter_about_each_file() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path());
-    fs_err::write(under(dir.path(), r"\Users\anna\Desktop\old.txt"), b"old").unwrap();
+    let desktop = |name: &str| under(dir.path(), &format!(r"\Users\anna\Desktop\{name}"));
+    fs_err::write(desktop("small.txt"), b"small").unwrap();
+    fs_err::write(desktop("large.txt"), [b'x'; 2000]).unwrap();
     let pattern = r"C:\Users\anna\Desktop\* [*]";
     let replaced = |call: &[&str]| {
         let hostile = Hostile::default().rule(rule(RuleKind::DestinationCleanup, pattern, call));
@@ -509,8 +511,12 @@ fn a_cleanup_whose_filter_is_not_asked_leaves_everything_and_is_noted() {
         let record = Record::default();
         let options = Options { merge: Merge::Keep };
         let plan = inject::plan(&placed, &*target, &options, &record).unwrap();
-        (plan.replaced_count(), record.notes().iter().any(|note| note.reason.contains("FileProperties")))
+        (plan.replaced_count(), record.notes().iter().any(|note| note.reason.contains("nothing is deleted")))
     };
-    assert_eq!(replaced(&[]), (1, false));
-    assert_eq!(replaced(&["FileProperties", "filesize", "gt", "5GB"]), (0, true));
+    assert_eq!(replaced(&[]), (2, false));
+    assert_eq!(replaced(&["FileProperties", "filesize", "gt", "1KB"]), (1, false));
+    assert_eq!(replaced(&["CompareStringContent", "SMALL", "Equal"]), (1, false));
+    assert_eq!(replaced(&["NeverRestore"]), (0, false));
+    // Without an answer of its filter the rule would reach files it does not mean.
+    assert_eq!(replaced(&["SameRegContent"]), (0, true));
 }

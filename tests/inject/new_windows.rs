@@ -161,7 +161,8 @@ pub(super) fn place(
         None => Territory::of_machine(installation),
     };
     let old_profile = profile.map(|_| r"\Users\anna.old".into());
-    let settlement = Settlement { old, new, old_profile, rules: EffectRules::new(rules).unwrap(), territory };
+    let rules = EffectRules::new(rules).unwrap();
+    let settlement = Settlement { old, new, old_profile, rules, remaps: Vec::new(), territory };
     Placement { mapping, settlement: Some(settlement) }
 }
 
@@ -184,5 +185,6 @@ pub(super) fn rule(kind: RuleKind, pattern: &str, call: &[&str]) -> CarriedRule 
         }),
         security: kind == RuleKind::ExcludeAttributes,
         time_fields: kind == RuleKind::ExcludeAttributes,
+        written: None,
     }
 }

@@ -25,6 +25,7 @@ fn carried(kind: RuleKind, pattern: &str, call: Option<&str>) -> CarriedRule {
         }),
         security: false,
         time_fields: false,
+        written: None,
     }
 }
 

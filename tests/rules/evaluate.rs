@@ -467,9 +467,9 @@ fn entries_of_ini_files_are_decided_one_by_one() {
     assert!(!takes("Notes", "ViewCache") && !takes("Notes", "Other") && !takes("Else", "ViewMode"));
     assert_eq!(compiled.ini_files().len(), 1, "{:?}", compiled.ini_files());
     let effects = compiled.effects().ini('C', &path, &"Notes".into(), &"ViewMode".into());
-    assert_eq!(effects.merge_policy(ObjectKind::Ini), MergePolicy::Destination);
+    assert_eq!(effects.merge_policy(), Some(MergePolicy::Destination));
     let other = compiled.effects().ini('C', &path, &"Notes".into(), &"ViewOther".into());
-    assert_eq!(other.merge_policy(ObjectKind::Ini), MergePolicy::Source);
+    assert_eq!(other.merge_policy(), None);
 }
 
 #[test]

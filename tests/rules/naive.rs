@@ -3,9 +3,7 @@
 
 use coldstate::{
     nt::{NtString, WinPath},
-    rules::{
-        CompiledRules, Context, Effects, MergePolicy, NewName, ObjectKind, Pattern, RuleKind, Specificity,
-    },
+    rules::{CompiledRules, Context, Effects, MergePolicy, ObjectKind, Pattern, RuleKind, Specificity},
 };
 use proptest::prelude::*;
 
@@ -127,16 +125,12 @@ fn naive_takes(covering: &[(&Written, Specificity)]) -> bool {
     })
 }
 
-fn naive_merge(kind: ObjectKind, covering: &[(&Written, Specificity)]) -> MergePolicy {
+fn naive_merge(covering: &[(&Written, Specificity)]) -> Option<MergePolicy> {
     let merges = covering.iter().filter(|(one, _)| one.element.ends_with("Priority"));
     // The first of the most specific.
-    let best = merges.rev().max_by_key(|(_, specificity)| *specificity);
-    match best.map(|(one, _)| one.element) {
-        Some("SourcePriority") => MergePolicy::Source,
-        Some(_) => MergePolicy::Destination,
-        None if kind == ObjectKind::File => MergePolicy::Rename(NewName::default()),
-        None => MergePolicy::Source,
-    }
+    let (best, _) = merges.rev().max_by_key(|(_, specificity)| *specificity)?;
+    let is_source = best.element == "SourcePriority";
+    Some(if is_source { MergePolicy::Source } else { MergePolicy::Destination })
 }
 
 fn naive_moves(covering: &[(&Written, Specificity)]) -> usize {
@@ -178,7 +172,7 @@ proptest! {
             for (kind, takes, effects) in answers {
                 let covering = covering(&written, kind, place);
                 prop_assert_eq!(takes, naive_takes(&covering), "{:?} {:?}", kind, place);
-                prop_assert_eq!(effects.merge_policy(kind), naive_merge(kind, &covering), "{:?} {:?}", kind, place);
+                prop_assert_eq!(effects.merge_policy(), naive_merge(&covering), "{:?} {:?}", kind, place);
                 prop_assert_eq!(effects.location_modify.len(), naive_moves(&covering), "{:?} {:?}", kind, place);
                 prop_assert!(effects.location_modify.iter().all(|rule| rule.kind == RuleKind::LocationModify));
             }

@@ -2,7 +2,7 @@
 
 use coldstate::{
     nt::{NtString, WinPath},
-    rules::{CompiledRules, Context, FileProperties, MergePolicy, NewName, ObjectKind},
+    rules::{CompiledRules, Context, FileProperties, MergePolicy},
 };
 
 use super::facts::{Literals, compiled, parse, rule};
@@ -144,20 +144,19 @@ fn the_collision_examples_of_the_manual_hold() {
             "<merge script='MigXmlHelper.{script}()'><objectSet><pattern type='File'>{pattern}</pattern></objectSet></merge>"
         )
     };
-    let policy = |rules: &CompiledRules, path: &str| {
-        rules.effects().file('C', &WinPath::parse(path)).merge_policy(ObjectKind::File)
-    };
-    let renamed = MergePolicy::Rename(NewName::default());
+    let policy =
+        |rules: &CompiledRules, path: &str| rules.effects().file('C', &WinPath::parse(path)).merge_policy();
+    let (source, destination) = (Some(MergePolicy::Source), Some(MergePolicy::Destination));
     for (rule_text, level, below) in [
-        (merge("DestinationPriority", r"C:\data\* [*]"), MergePolicy::Destination, MergePolicy::Destination),
-        (merge("SourcePriority", r"C:\data\* [*]"), MergePolicy::Source, MergePolicy::Source),
-        (merge("SourcePriority", r"C:\data\ [*]"), MergePolicy::Source, renamed.clone()),
-        (String::new(), renamed.clone(), renamed.clone()),
+        (merge("DestinationPriority", r"C:\data\* [*]"), destination.clone(), destination.clone()),
+        (merge("SourcePriority", r"C:\data\* [*]"), source.clone(), source.clone()),
+        (merge("SourcePriority", r"C:\data\ [*]"), source.clone(), None),
+        (String::new(), None, None),
         // The most specific of two.
         (
             merge("DestinationPriority", r"C:\data\* [*]") + &merge("SourcePriority", r"C:\data\sub\* [*]"),
-            MergePolicy::Destination,
-            MergePolicy::Source,
+            destination,
+            source,
         ),
     ] {
         let rules = compiled(&(rule("include", "File", r"C:\data\* [*]") + &rule_text));
@@ -227,7 +226,7 @@ fn the_more_specific_merge_rule_of_the_manual_wins() {
     let rules = compiled(
         &(merge("SourcePriority", r"C:\* [*]") + &merge("DestinationPriority", r"C:\subfolder\* [*]")),
     );
-    let policy = |path: &str| rules.effects().file('C', &WinPath::parse(path)).merge_policy(ObjectKind::File);
-    assert_eq!(policy(r"\subfolder\x"), MergePolicy::Destination);
-    assert_eq!(policy(r"\elsewhere\x"), MergePolicy::Source);
+    let policy = |path: &str| rules.effects().file('C', &WinPath::parse(path)).merge_policy();
+    assert_eq!(policy(r"\subfolder\x"), Some(MergePolicy::Destination));
+    assert_eq!(policy(r"\elsewhere\x"), Some(MergePolicy::Source));
 }

@@ -7,7 +7,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use super::{
-    Failed, Native, Task, is_boot_image,
+    Failed, Native, Task, is_boot_image, read_old_windows,
     switches::{Line, Switch, Value, Verdict, Wrong},
 };
 use crate::{
@@ -126,23 +126,21 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         native.flag("--all-users");
     }
     native.password = line.value("/password").map(Password::new);
-    let mut arguments = native.read(&line)?;
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| {
-            if let Verb::Inject(args) = &mut arguments.verb {
-                by_template(console, config, args)?;
+        native.read(&line)?,
+        Box::new(move |console, what| match what {
+            Verb::Inject(args) => {
+                let mut args = args.clone();
+                by_template(console, config, &mut args)?;
+                verb(console, &Verb::Inject(args))
             }
-            verb(console, &arguments.verb)
+            other => read_old_windows(console, other),
         }),
     ))
 }
 
 fn extracting(line: &Line) -> Native {
     let mut native = Native::new("extract", PROGRAM, line);
-    if !line.native.iter().any(|word| word.starts_with("--source")) {
-        native.option("--source", "auto");
-    }
     line.values("/config").for_each(|file| native.option("--config", file));
     if line.has("/overwrite") {
         native.flag("--replace");
@@ -208,16 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn an_extraction_reads_the_local_disks_unless_a_source_follows() {
-        let line = read(r"/autoextract /config \\s\m\hr.xml /overwrite").unwrap();
-        let mut native = extracting(&line);
-        native.option("--datastore", r"\\s\m\personalities");
-        let Verb::Extract(args) = arguments(native, &line).verb else { panic!("no extraction") };
+    fn an_extraction_is_said_again_in_our_own_options() {
+        let line = read(r"/autoextract /config \\s\m\hr.xml /overwrite --source disk.img").unwrap();
+        let Verb::Extract(args) = arguments(extracting(&line), &line).verb else { panic!("no extraction") };
         assert!(args.replace);
+        assert_eq!(args.taking.source.as_deref(), Some("disk.img"));
         assert_eq!(args.taking.choose.config, [PathBuf::from(r"\\s\m\hr.xml")]);
-        assert!(extracting(&line).words.contains(&"--source=auto".to_owned()));
-        let line = read("/AUTOEXTRACT --source disk.img").unwrap();
-        assert!(!extracting(&line).words.contains(&"--source=auto".to_owned()));
     }
 
     #[test]

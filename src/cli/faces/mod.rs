@@ -13,11 +13,11 @@ use std::{ffi::OsString, io, path::Path};
 use std::io::Write as _;
 
 use super::{
-    args::{Arguments, Output, ToldAs, Verb},
+    args::{Arguments, ToldAs, Verb},
     console::Console,
     error::UserError,
     exit::Exit,
-    perform, usage,
+    perform, usage, verb,
 };
 use crate::store::Password;
 use switches::{Line, Wrong};
@@ -65,9 +65,11 @@ impl Face {
 enum Task {
     /// To print this and end with this code.
     Say(String, u8),
-    /// To run this, speaking by that.
-    Run(Output, Box<dyn FnOnce(&Console) -> Result<Exit, UserError>>),
+    /// To run this with these arguments, after the task sequence has filled in what they leave open.
+    Run(Arguments, Box<Run>),
 }
+
+type Run = dyn FnOnce(&Console, &Verb) -> Result<Exit, UserError>;
 
 /// Runs a command line of another program, and returns its exit code; none when it is one of our own.
 pub(super) fn run(words: &[OsString]) -> Option<u8> {
@@ -83,7 +85,7 @@ pub(super) fn run(words: &[OsString]) -> Option<u8> {
             let _ = writeln!(io::stdout().lock(), "{text}");
             code
         }
-        Ok(Task::Run(output, run)) => perform(&output, run) as u8,
+        Ok(Task::Run(arguments, run)) => perform(arguments, run) as u8,
         Err(Failed::Wrong(Wrong { code, message, hint })) => {
             let _ = writeln!(io::stderr().lock(), "error: {message}\nhint: {hint}");
             code
@@ -155,6 +157,25 @@ impl Native {
         }
         arguments.output.told_as = self.told_as;
         Ok(arguments)
+    }
+}
+
+/// Runs a verb that reads an old Windows: the one among the local disks, where neither the line nor the task sequence names
+/// another.
+fn read_old_windows(console: &Console, what: &Verb) -> Result<Exit, UserError> {
+    let auto = || "auto".to_owned();
+    match what {
+        Verb::Extract(args) => {
+            let mut args = args.clone();
+            args.taking.source.get_or_insert_with(auto);
+            verb(console, &Verb::Extract(args))
+        }
+        Verb::Estimate(args) => {
+            let mut args = args.clone();
+            args.taking.source.get_or_insert_with(auto);
+            verb(console, &Verb::Estimate(args))
+        }
+        other => verb(console, other),
     }
 }
 

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_path_of_linux_is_no_switch() {
         let line = read(&["/tmp/store", "/i", "/tmp/a.xml", "/p:/tmp/size.xml"]).unwrap();
-        assert_eq!((line.bare, line.value("/i").is_some()), (vec!["/tmp/store".to_owned()], true));
+        assert_eq!((&*line.bare, line.value("/i")), (&["/tmp/store".to_owned()][..], Some("/tmp/a.xml")));
         assert_eq!(line.value("/p"), Some("/tmp/size.xml"));
     }
 

@@ -11,18 +11,16 @@ use super::{
     planner::{Going, Planner},
 };
 use crate::{
-    gather::{FileItem, Hash},
+    gather::Hash,
     inject::{Found, InjectError, Merge, settle::links},
     nt::{NtString, WinPath},
-    record::{Outcome, Record},
-    rules::{Effects, RuleKind},
+    record::Outcome,
+    rules::{Effects, MergePolicy, NewName, Winner, merge_libraries, newest},
     windows::version_string,
 };
 
 /// How many numbers are tried for `Name(1).ext`.
 const MOST_NUMBERS: u32 = 10_000;
-/// USMT's pattern for a name that is taken.
-const DEFAULT_PATTERN: &str = "<F>(<N>).<E>";
 /// Largest program whose version is compared.
 const LARGEST_PROGRAM: u64 = 64 << 20;
 
@@ -31,8 +29,7 @@ const LARGEST_PROGRAM: u64 = 64 << 20;
 pub(super) enum Collision {
     Keep,
     Replace,
-    /// By a pattern such as `<F> (<N>).<E>`.
-    Rename(String),
+    Rename(NewName),
     /// By the time of the last write.
     Newest,
     /// By a string of the version resource, such as `FileVersion`.
@@ -41,28 +38,19 @@ pub(super) enum Collision {
 
 impl Collision {
     /// What the rules say, else what was chosen for all.
-    pub(super) fn of(effects: &Effects<'_>, otherwise: Merge, record: &Record, item: &FileItem) -> Self {
-        let call = effects.merge.and_then(|rule| rule.call.as_ref().map(|call| (rule, call)));
-        if let Some((rule, call)) = call {
-            match call.name.as_str() {
-                "SourcePriority" => return Self::Replace,
-                "DestinationPriority" => return Self::Keep,
-                "FindFilePlaceByPattern" => return Self::Rename(call.text(0).to_owned()),
-                "NewestVersion" => return Self::NewestVersion(call.text(0).to_owned()),
-                other => {
-                    let reason = format!(
-                        "the rule of {} ({}) merges by `{other}`, which is not for files",
-                        rule.place, rule.component
-                    );
-                    record.note(Outcome::Partial, item.path().to_string(), reason);
-                }
-            }
-        }
-        match otherwise {
-            Merge::Refuse | Merge::Keep => Self::Keep,
-            Merge::Replace => Self::Replace,
-            Merge::Rename => Self::Rename(DEFAULT_PATTERN.to_owned()),
-            Merge::Newest => Self::Newest,
+    pub(super) fn of(effects: &Effects<'_>, otherwise: Merge) -> Self {
+        match effects.merge_policy() {
+            Some(MergePolicy::Source) => Self::Replace,
+            Some(MergePolicy::Destination) => Self::Keep,
+            Some(MergePolicy::Rename(name)) => Self::Rename(name),
+            Some(MergePolicy::Newest { tag }) => Self::NewestVersion(tag),
+            // No rule of a file compares numbers.
+            None | Some(MergePolicy::Higher | MergePolicy::Lower) => match otherwise {
+                Merge::Refuse | Merge::Keep => Self::Keep,
+                Merge::Replace => Self::Replace,
+                Merge::Rename => Self::Rename(NewName::default()),
+                Merge::Newest => Self::Newest,
+            },
         }
     }
 }
@@ -89,48 +77,22 @@ pub(in crate::inject) struct Leave {
     pub(in crate::inject) old_attributes: u32,
 }
 
-/// The letters of `FileAttrib:` in `KeepExisting`.
-const ATTRIBUTE_LETTERS: [(char, u32); 9] = [
-    ('A', 0x20),
-    ('C', 0x800),
-    ('E', 0x4000),
-    ('H', 0x2),
-    ('I', 0x2000),
-    ('O', 0x1000),
-    ('R', 0x1),
-    ('S', 0x4),
-    ('T', 0x100),
-];
-
 impl Leave {
     pub(super) fn of(effects: &Effects<'_>) -> Self {
-        let mut leave =
-            Self { security: !effects.keeps_security, times: !effects.keeps_times, ..Self::default() };
-        let calls = effects.content_modify.iter().filter(|rule| rule.kind == RuleKind::ContentModify);
-        for call in calls.filter_map(|rule| rule.call.as_ref()).filter(|call| call.name == "KeepExisting") {
-            for argument in call.arguments.iter().flatten() {
-                match argument.trim().split_once(':') {
-                    None if argument.trim().eq_ignore_ascii_case("Security") => leave.old_security = true,
-                    None if argument.trim().eq_ignore_ascii_case("TimeFields") => leave.old_times = true,
-                    Some((kind, letters)) if kind.trim().eq_ignore_ascii_case("FileAttrib") => {
-                        let bits = |letter: char| {
-                            ATTRIBUTE_LETTERS.iter().find(|(known, _)| *known == letter.to_ascii_uppercase())
-                        };
-                        // The last of a kind counts.
-                        leave.old_attributes =
-                            letters.chars().filter_map(bits).fold(0, |all, (_, bit)| all | bit);
-                    }
-                    _ => {}
-                }
-            }
+        let kept = effects.kept();
+        Self {
+            security: !effects.keeps_security,
+            times: !effects.keeps_times,
+            old_security: kept.security,
+            old_times: kept.times,
+            old_attributes: kept.attributes,
         }
-        leave
     }
 }
 
 impl Planner<'_> {
     /// Checks a name, and where it leads.
-    fn check_name(
+    pub(super) fn check_name(
         &self,
         source: usize,
         parent: &WinPath,
@@ -200,7 +162,7 @@ impl Planner<'_> {
         parent: &WinPath,
         name: &NtString,
     ) -> Result<(WinPath, There), String> {
-        for name in (1..MOST_NUMBERS).map(|number| names::by_pattern(name, DEFAULT_PATTERN, number)) {
+        for name in (1..MOST_NUMBERS).map(|number| NewName::default().make(name, number)) {
             let path = parent.join(&name);
             match self.found(parent, &name) {
                 _ if self.taken.contains(&path.to_upper()) => {}
@@ -229,7 +191,7 @@ impl Planner<'_> {
         let wanted = parent.join(name);
         if self.taken.contains(&wanted.to_upper()) {
             // Two names of the personality that are one to Windows.
-            return self.numbered(going, parent, name, DEFAULT_PATTERN);
+            return self.numbered(going, parent, name, &NewName::default());
         }
         let Some(found) = self.found(parent, name) else {
             return Ok(Decision::Write(wanted, There::Nothing));
@@ -245,7 +207,7 @@ impl Planner<'_> {
                 return Ok(Decision::Present(there));
             }
             if found.is_folder {
-                return self.numbered(going, parent, name, DEFAULT_PATTERN);
+                return self.numbered(going, parent, name, &NewName::default());
             }
             if self.removals.contains_key(&there.to_upper()) {
                 return Ok(Decision::Write(there, There::SetAside));
@@ -279,14 +241,9 @@ impl Planner<'_> {
         going: &Going<'_>,
         parent: &WinPath,
         name: &NtString,
-        pattern: &str,
+        pattern: &NewName,
     ) -> Result<Decision, InjectError> {
-        let mut before = None;
-        for new in (1..MOST_NUMBERS).map(|number| names::by_pattern(name, pattern, number)) {
-            // A pattern without a number has one name to offer.
-            if before.as_ref() == Some(&new) {
-                break;
-            }
+        for new in (1..MOST_NUMBERS).map(|number| pattern.make(name, number)) {
             let path = parent.join(&new);
             match self.found(parent, &new) {
                 _ if self.taken.contains(&path.to_upper()) => {}
@@ -304,7 +261,6 @@ impl Planner<'_> {
                 }
                 Some(_) => {}
             }
-            before = Some(new);
         }
         Ok(Decision::Not(Outcome::Failed, NO_NUMBER.into()))
     }
@@ -336,7 +292,8 @@ impl Planner<'_> {
         }
     }
 
-    /// A library of the target, with the locations of the personality's.
+    /// A library of the target, with the folders of the personality's that it does not have: in a Windows always, as
+    /// `MergeShellLibraries` wants it, because a second library of that name is none to Explorer.
     fn merged_library(&self, going: &mut Going<'_>, there: &WinPath) -> Option<Decision> {
         links::Kind::of(there).filter(|kind| *kind == links::Kind::Library)?;
         let theirs = match &going.contents {
@@ -344,10 +301,11 @@ impl Planner<'_> {
             None => self.contents(going.source, going.item),
         };
         let ours = self.target.read(there, links::LARGEST).map_err(|error| error.to_string());
-        let merged = ours.and_then(|ours| links::merge_libraries(&ours, &theirs?));
+        // The personality's has the new paths already.
+        let merged = ours.and_then(|ours| Ok((merge_libraries(&theirs?, Some(&ours), &|_| None)?, ours)));
         Some(match merged {
-            Ok(None) => Decision::Present(there.clone()),
-            Ok(Some(merged)) => {
+            Ok((merged, ours)) if merged == ours => Decision::Present(there.clone()),
+            Ok((merged, _)) => {
                 going.contents = Some(merged.into());
                 Decision::Write(there.clone(), There::SetAside)
             }
@@ -360,14 +318,10 @@ impl Planner<'_> {
 
     /// True when the personality's program has a version, and a higher one than the target's.
     fn has_newer_version(&self, going: &Going<'_>, there: &WinPath, tag: &str) -> bool {
-        let numbers = |text: &str| -> Vec<u64> {
-            text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
-        };
-        let version = |bytes: &[u8]| version_string(bytes, tag).map(|text| numbers(&text));
-        let ours = self.target.read(there, LARGEST_PROGRAM).ok().and_then(|bytes| version(&bytes));
-        let theirs =
-            self.whole(going.source, going.item, LARGEST_PROGRAM).ok().and_then(|bytes| version(&bytes));
-        theirs.is_some_and(|theirs| ours.is_none_or(|ours| theirs > ours))
+        let version = |bytes: Vec<u8>| version_string(&bytes, tag);
+        let ours = self.target.read(there, LARGEST_PROGRAM).ok().and_then(version);
+        let theirs = self.whole(going.source, going.item, LARGEST_PROGRAM).ok().and_then(version);
+        newest(theirs.as_deref(), ours.as_deref()) == Winner::Source
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     names,
 };
 use crate::{
-    gather::{FileItem, Hash, Restore},
+    gather::{FileItem, Hash, IniItem, Restore},
     inject::{
         Feature, Found, InjectError, Placed, Placement, Target,
         placement::Destination,
@@ -149,7 +149,11 @@ impl<'a> Planner<'a> {
 
     /// The step of the folder that was to be at `wanted`, planned on the way if need be; an error when it is not
     /// written.
-    fn folder(&mut self, source: usize, wanted: &WinPath) -> Result<Result<usize, String>, InjectError> {
+    pub(super) fn folder(
+        &mut self,
+        source: usize,
+        wanted: &WinPath,
+    ) -> Result<Result<usize, String>, InjectError> {
         const REFUSED: &str = "its folder is not written";
         let mut at = WinPath::root();
         let mut step = 0;
@@ -207,7 +211,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), InjectError> {
         let Some(placement) = self.placement(source) else { return Ok(()) };
         let effects = placement.effects(&item.path(), true);
-        let destinations = placement.destinations(&item.path(), &effects, true);
+        let destinations = placement.destinations(&item.path(), &effects, true, item.stays);
         if item.reparse.as_ref().is_some_and(|reparse| reparse.tag & NAME_SURROGATE != 0) {
             // What it stands for is elsewhere: nothing may be written below it.
             let keys = destinations.iter().map(|destination| (source, destination.path.to_upper()));
@@ -283,12 +287,18 @@ impl<'a> Planner<'a> {
     fn file(&mut self, source: usize, number: usize, item: &FileItem) -> Result<(), InjectError> {
         let Some(placement) = self.placement(source) else { return Ok(()) };
         let effects = placement.effects(&item.path(), item.directory);
+        if let Some(rule) = effects.merges_libraries()
+            && Kind::of(&item.path()) != Some(Kind::Library)
+        {
+            let reason =
+                format!("{} ({}) merges it as a library, which it is not", rule.place, rule.component);
+            self.record.note(Outcome::Partial, item.path().to_string(), reason);
+        }
         let mut rounds: Vec<Vec<(usize, WinPath)>> = Vec::new();
         for (at, name) in item.names.iter().enumerate() {
             let effects = placement.effects(&name.path, item.directory);
-            for (round, destination) in
-                placement.destinations(&name.path, &effects, false).into_iter().enumerate()
-            {
+            let destinations = placement.destinations(&name.path, &effects, item.directory, item.stays);
+            for (round, destination) in destinations.into_iter().enumerate() {
                 if let Some(reason) = destination.regret {
                     self.record.note(Outcome::Partial, name.path.to_string(), reason);
                 }
@@ -316,7 +326,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), InjectError> {
         let Some((_, first)) = wanted.first() else { return Ok(()) };
         let contents = self.rewritten(source, item, first);
-        let collision = Collision::of(effects, self.merge, self.record, item);
+        let collision = Collision::of(effects, self.merge);
         let mut going = Going { source, item, collision, contents };
         let mut new_names = Vec::new();
         for (at, wanted) in wanted {
@@ -511,8 +521,16 @@ impl<'a> Planner<'a> {
         (!is_planned && !is_there()).then_some(target)
     }
 
-    pub(super) fn finish(mut self) -> Result<Plan, InjectError> {
+    /// Counts the space of a file that is written besides the items.
+    pub(super) fn reserve(&mut self, len: u64) {
+        self.plan.bytes = self.plan.bytes.saturating_add(len);
+        let clusters = len.div_ceil(CLUSTER).saturating_mul(CLUSTER);
+        self.plan.needed = self.plan.needed.saturating_add(clusters.saturating_add(ITEM_OVERHEAD));
+    }
+
+    pub(super) fn finish(mut self, inis: Vec<(usize, IniItem)>) -> Result<Plan, InjectError> {
         self.conditional_links()?;
+        self.ini_files(inis)?;
         self.plan.removals = std::mem::take(&mut self.removals).into_values().collect();
         self.plan.files.sort_by_key(|step| (step.source, step.item));
         let root = self.target.root();

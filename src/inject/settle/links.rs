@@ -258,43 +258,6 @@ pub(in crate::inject) fn reparse(old: &Reparse, mapping: &Mapping) -> Option<Rep
     Some(Reparse { tag: old.tag, data: HexBytes(bytes) })
 }
 
-/// A library that has the locations of two: those of `theirs` that `ours` does not have are added to it. None when it
-/// has them all.
-///
-/// # Errors
-/// Why they cannot be merged, as the end of a sentence.
-pub(in crate::inject) fn merge_libraries(ours: &[u8], theirs: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    const LOCATION: &str = "searchConnectorDescription";
-    const END: &str = "</searchConnectorDescriptionList>";
-    let (ours, theirs) = (LibraryText::decode(ours)?, LibraryText::decode(theirs)?);
-    let url =
-        |text: &str| next_element(text, &["url"]).map(|(_, url, _)| unescape_xml(url.content).to_lowercase());
-    let mut known: Vec<String> = Vec::new();
-    let mut rest = ours.body.as_str();
-    while let Some((_, location, after)) = next_element(rest, &[LOCATION]) {
-        known.extend(url(location.content));
-        rest = after;
-    }
-    let mut added = String::new();
-    let mut rest = theirs.body.as_str();
-    while let Some((_, location, after)) = next_element(rest, &[LOCATION]) {
-        if let Some(url) = url(location.content).filter(|url| !known.contains(url)) {
-            // There is one folder that new files are saved in, and it is the target's.
-            let content = location.whole.replace("<isDefaultSaveLocation>true</isDefaultSaveLocation>", "");
-            added.push_str(&content);
-            known.push(url);
-        }
-        rest = after;
-    }
-    if added.is_empty() {
-        return Ok(None);
-    }
-    let at = ours.body.rfind(END).ok_or("the target's library has no list of locations")?;
-    let (before, after) = ours.body.split_at_checked(at).unwrap_or_default();
-    let body = format!("{before}{added}{after}");
-    Ok(Some(LibraryText { body, ..ours }.encode()))
-}
-
 /// The XML of a library, and how it was written.
 struct LibraryText {
     body: String,

@@ -1,7 +1,7 @@
 //! Merges the registry keys of a personality into the hives of the new Windows.
 //!
-//! Each value is decided by itself: where it goes (`locationModify`), what its data become (`contentModify`, then paths and
-//! SIDs), and who wins where both have it (`merge`). A key that exists keeps its security, its class and, where nothing
+//! Each value is decided by itself: where it goes (`locationModify`), what its data become (paths and SIDs, then
+//! `contentModify`), and who wins where both have it (`merge`). A key that exists keeps its security, its class and, where nothing
 //! in it changes, its time; a new one inherits as if a program had made it. Nothing is taken from the old hive but values:
 //! its descriptors name people the new Windows does not know.
 //!
@@ -18,10 +18,12 @@ use super::{
 use crate::{
     gather::{KeyItem, Restore},
     hive::{Hive, HiveError, Key, KeyId, KeyPath, ValueType},
+    inject::{Placement, Settlement, placement::Destination},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::{CarriedRule, Collision, EffectRules, ObjectKind, Pattern},
-    windows::Environment,
+    rules::{
+        Cleanup, CleanupRoot, Collision, Effects, MergePolicy, ObjectKind, RegistryData, Winner, by_number,
+    },
 };
 
 /// Characters of a key's and a value's name, and levels of keys: the limits of `RegCreateKeyEx` and `RegSetValueEx`.
@@ -41,6 +43,9 @@ const MAX_ADDED: usize = 128 << 20;
 const MAX_VALUES: usize = 5_000;
 /// `HKCU\…\User Shell Folders`, where a user's folders are led elsewhere.
 const USER_SHELL_FOLDERS: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders";
+
+/// `HKCU\…\MigratedUsers`, where Windows looks for SIDs a user had, whose master keys it has to migrate.
+const MIGRATED_USERS: &str = r"Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers";
 
 /// Whose registry it is in the new Windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,16 +72,12 @@ pub enum RegistryOwner {
 pub struct RegistryMerge<'a> {
     /// Whose they become.
     pub owner: &'a RegistryOwner,
-    /// What becomes of paths and SIDs.
-    pub texts: &'a Texts<'a>,
-    /// The rules the personality brought along.
-    pub rules: &'a EffectRules,
+    /// Where they go, with the rules the personality brought along.
+    pub placement: &'a Placement,
     /// Who wins where no rule says.
     pub collision: Collision,
     /// SIDs of accounts, old to new.
     pub sids: &'a BTreeMap<Sid, Sid>,
-    /// The variables of the new Windows.
-    pub variables: &'a Environment,
     /// Says whether the new Windows has a drive of this letter.
     pub has_drive: &'a dyn Fn(char) -> bool,
     /// Learns what was not done, and why.
@@ -95,42 +96,36 @@ struct Place {
 }
 
 /// A value on its way.
-struct Write {
+struct Write<'r> {
     /// As notes call it.
     shown: String,
     place: Place,
     /// None for a key itself.
     value: Option<NewValue>,
-    policy: Policy,
+    policy: MergePolicy,
+    /// What the rules do with its data.
+    effects: Effects<'r>,
 }
 
 struct NewValue {
     name: NtString,
-    data_type: ValueType,
-    data: Vec<u8>,
-}
-
-/// Who wins where both have a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
-    Source,
-    Destination,
-    Higher,
-    Lower,
+    content: RegistryData,
 }
 
 /// Why something is not written.
 type Refusal = String;
 
-impl RegistryMerge<'_> {
+impl<'a> RegistryMerge<'a> {
     /// Merges the keys into the hives, which are changed in memory only.
     pub fn merge(&self, keys: &[KeyItem], hives: &mut Hives<'_>) {
+        let Placement { mapping, settlement: Some(settlement) } = self.placement else { return };
+        let texts = Texts::new(mapping, &settlement.old.variables, &settlement.new.variables);
         let mut writes = Vec::new();
         let mut added = 0_usize;
         for item in keys {
-            self.decide(item, &mut added, &mut writes);
+            self.decide(settlement, &texts, item, &mut added, &mut writes);
         }
-        let cleaned = self.clean(&writes, hives);
+        let cleaned = self.clean(settlement, &writes, hives);
         let mut per_key: HashMap<(WinPath, KeyPath), usize> = HashMap::new();
         for write in writes {
             let count = per_key.entry((write.place.hive.clone(), write.place.key.clone())).or_default();
@@ -139,7 +134,7 @@ impl RegistryMerge<'_> {
                 Err(format!("its key would get more than {MAX_VALUES} values"))
             } else {
                 let is_cleaned = cleaned.contains(&address(&write));
-                self.write(&write, is_cleaned, hives)
+                self.write(settlement, &write, is_cleaned, hives)
             };
             if let Err(reason) = result {
                 self.record.note(Outcome::Skipped, write.shown, reason);
@@ -147,14 +142,28 @@ impl RegistryMerge<'_> {
         }
     }
 
-    /// Decides where the values of a key go and what they become; what is refused here is noted.
-    fn decide(&self, item: &KeyItem, added: &mut usize, writes: &mut Vec<Write>) {
+    /// Decides where the values of a key go; what is refused here is noted.
+    fn decide(
+        &self,
+        settlement: &'a Settlement,
+        texts: &Texts<'_>,
+        item: &KeyItem,
+        added: &mut usize,
+        writes: &mut Vec<Write<'a>>,
+    ) {
         if item.values.is_empty() {
-            for (key, _) in self.destinations(self.rules.key(&item.key).location_modify, &item.key, None) {
-                let shown = item.key.to_string_lossy();
+            let shown = item.key.to_string_lossy();
+            let effects = settlement.rules.key(&item.key);
+            for (key, _) in self.destinations(&shown, &item.key, None, &effects, item.stays) {
                 match self.locate(&key) {
-                    Ok(place) => writes.push(Write { shown, place, value: None, policy: Policy::Source }),
-                    Err(reason) => self.record.note(Outcome::Skipped, shown, reason),
+                    Ok(place) => writes.push(Write {
+                        shown: shown.clone(),
+                        place,
+                        value: None,
+                        policy: MergePolicy::Source,
+                        effects: effects.clone(),
+                    }),
+                    Err(reason) => self.record.note(Outcome::Skipped, shown.clone(), reason),
                 }
             }
         }
@@ -163,15 +172,7 @@ impl RegistryMerge<'_> {
             if value.restore == Some(Restore::Never) {
                 continue;
             }
-            let effects = self.rules.registry(&item.key, &value.name);
-            if let Some(rule) = effects.content_modify.first() {
-                let function = rule.call.as_ref().map_or("", |call| &call.name);
-                let reason = format!(
-                    "{} would change it by `{function}`, which is not done to registry values: it is as it was",
-                    rule.place
-                );
-                self.record.note(Outcome::Partial, shown.clone(), reason);
-            }
+            let effects = settlement.rules.registry(&item.key, &value.name);
             let size = value.data.0.len().saturating_add(value.name.len().saturating_mul(2));
             *added = added.saturating_add(size).saturating_add(OVERHEAD);
             if *added > MAX_ADDED {
@@ -179,18 +180,26 @@ impl RegistryMerge<'_> {
                 self.record.note(Outcome::Skipped, shown, reason);
                 continue;
             }
-            let policy = self.policy(effects.merge);
-            for (key, name) in self.destinations(effects.location_modify, &item.key, Some(&value.name)) {
+            let otherwise = match self.collision {
+                Collision::Destination => MergePolicy::Destination,
+                _ => MergePolicy::Source,
+            };
+            let policy = effects.merge_policy().unwrap_or(otherwise);
+            for (key, name) in self.destinations(&shown, &item.key, Some(&value.name), &effects, value.stays)
+            {
                 let decided = self.locate(&key).and_then(|place| {
                     let (data_type, data) = (ValueType::from(value.data_type), &value.data.0);
-                    let new = self.new_value(&place, name.unwrap_or_default(), data_type, data)?;
+                    let new = self.new_value(texts, &place, name.unwrap_or_default(), data_type, data)?;
                     Ok((place, new))
                 });
                 match decided {
-                    Ok((place, Some(new))) => {
-                        let shown = shown.clone();
-                        writes.push(Write { shown, place, value: Some(new), policy });
-                    }
+                    Ok((place, Some(new))) => writes.push(Write {
+                        shown: shown.clone(),
+                        place,
+                        value: Some(new),
+                        policy: policy.clone(),
+                        effects: effects.clone(),
+                    }),
                     Ok((_, None)) => {}
                     Err(reason) => self.record.note(Outcome::Skipped, shown.clone(), reason),
                 }
@@ -198,37 +207,35 @@ impl RegistryMerge<'_> {
         }
     }
 
-    fn policy(&self, rule: Option<&CarriedRule>) -> Policy {
-        match rule.and_then(|rule| rule.call.as_ref()).map(|call| call.name.as_str()) {
-            Some("SourcePriority") => Policy::Source,
-            Some("DestinationPriority") => Policy::Destination,
-            Some("HigherValue") => Policy::Higher,
-            Some("LowerValue") => Policy::Lower,
-            _ if self.collision == Collision::Destination => Policy::Destination,
-            _ => Policy::Source,
-        }
-    }
-
-    /// Where a key or value goes: where the rules move it, or where it was.
+    /// Where a key or value goes: where the rules move it, where it was, or both.
     fn destinations(
         &self,
-        moves: Vec<&CarriedRule>,
+        shown: &str,
         key: &NtString,
         name: Option<&NtString>,
+        effects: &Effects<'_>,
+        stays: bool,
     ) -> Vec<(NtString, Option<NtString>)> {
-        let moved: Vec<_> = moves.into_iter().filter_map(|rule| moved(rule, key, name)).collect();
-        if moved.is_empty() { vec![(key.clone(), name.cloned())] } else { moved }
+        let all = self.placement.key_destinations(key, name, effects, stays);
+        let note = |Destination { path, regret }| {
+            if let Some(reason) = regret {
+                self.record.note(Outcome::Partial, shown, reason);
+            }
+            path
+        };
+        all.into_iter().map(note).collect()
     }
 
     /// The value as it is to be; none when the new Windows' own is right. Also refuses what Windows could not hold.
     fn new_value(
         &self,
+        texts: &Texts<'_>,
         place: &Place,
         name: NtString,
         data_type: ValueType,
         data: &[u8],
     ) -> Result<Option<NewValue>, Refusal> {
-        let name = self.texts.name(&name).unwrap_or(name);
+        let name = texts.name(&name).unwrap_or(name);
         if name.len() > MAX_VALUE_NAME {
             return Err(format!(
                 "its name has {} characters, and Windows allows {MAX_VALUE_NAME}",
@@ -246,23 +253,23 @@ impl RegistryMerge<'_> {
         }
         let is_text = matches!(data_type, ValueType::Sz | ValueType::ExpandSz);
         if is_text && place.part == Part::User && is_same_key(&place.key, USER_SHELL_FOLDERS) {
-            match self.texts.redirection(data, self.has_drive) {
+            match texts.redirection(data, self.has_drive) {
                 Redirection::Home => return Ok(None),
                 Redirection::Lost(reason) => return Err(reason),
                 Redirection::Elsewhere => {}
             }
         }
-        let data = self.texts.data(data_type, data).unwrap_or_else(|| data.to_vec());
-        if data.len() > MAX_DATA {
-            return Err(format!("it has {} bytes, and at most {MAX_DATA} are merged", data.len()));
-        }
-        Ok(Some(NewValue { name, data_type, data }))
+        let data = texts.data(data_type, data).unwrap_or_else(|| data.to_vec());
+        Ok(Some(NewValue { name, content: RegistryData { data_type: data_type.into(), data } }))
     }
 
     /// The hive and key of a full name, when a personality may write there.
     fn locate(&self, key: &NtString) -> Result<Place, Refusal> {
         let names = KeyPath::from(key);
-        let mut below = names.names().iter().map(|name| self.new_name(name)).collect::<Vec<_>>().into_iter();
+        let below_root: KeyPath = names.names().iter().skip(1).cloned().collect();
+        let keeps_sids = starts_with(&below_root, &KeyPath::from(MIGRATED_USERS));
+        let new_name = |name| if keeps_sids { NtString::clone(name) } else { self.new_name(name) };
+        let mut below = names.names().iter().map(new_name).collect::<Vec<_>>().into_iter();
         let root = below.next().unwrap_or_default();
         let is_root = |names: [&str; 2]| names.iter().any(|name| root.eq_ignore_case(&NtString::from(*name)));
         let place = match self.owner {
@@ -326,33 +333,39 @@ impl RegistryMerge<'_> {
 
     /// Deletes what the rules clean from the new Windows. What is written anyhow is not deleted but named: it counts as
     /// absent when it is decided who wins, and where nothing changes in the end, nothing is touched.
-    fn clean(&self, writes: &[Write], hives: &mut Hives<'_>) -> BTreeSet<Address> {
+    fn clean(
+        &self,
+        settlement: &Settlement,
+        writes: &[Write<'_>],
+        hives: &mut Hives<'_>,
+    ) -> BTreeSet<Address> {
+        let cleanup = settlement.rules.cleanup(&|name| settlement.variable(name));
+        for (rule, reason) in cleanup.undone(ObjectKind::Registry) {
+            let item = format!("destinationCleanup {} ({}, {})", rule.pattern, rule.component, rule.place);
+            self.record.note(Outcome::Partial, item, format!("nothing is deleted: {reason}"));
+        }
         let written: BTreeSet<Address> = writes.iter().map(address).collect();
         let mut cleaned = BTreeSet::new();
-        for rule in self.rules.cleanup_rules().filter(|rule| rule.object == ObjectKind::Registry) {
-            if let Err(reason) = self.clean_by(rule, &written, &mut cleaned, hives) {
-                self.record.note(Outcome::Skipped, rule.pattern.clone(), format!("{}: {reason}", rule.place));
+        for root in cleanup.roots(ObjectKind::Registry) {
+            if let Err(reason) = self.clean_below(root, &cleanup, &written, &mut cleaned, hives) {
+                self.record.note(Outcome::Skipped, format!("destinationCleanup {}", root.node), reason);
             }
         }
         cleaned
     }
 
-    fn clean_by(
+    fn clean_below(
         &self,
-        rule: &CarriedRule,
+        root: &CleanupRoot,
+        cleanup: &Cleanup<'_>,
         written: &BTreeSet<Address>,
         cleaned: &mut BTreeSet<Address>,
         hives: &mut Hives<'_>,
     ) -> Result<(), Refusal> {
-        if rule.call.is_some() {
-            return Err("it cleans only by a condition, which cannot be judged here".to_owned());
-        }
-        let text = self.variables.expand(rule.portable_pattern.as_deref().unwrap_or(&rule.pattern));
-        let pattern = Pattern::parse(ObjectKind::Registry, &text)?;
-        let start = NtString::from(pattern.literal_container().as_str());
+        let start = NtString::from(root.node.as_str());
         let place = self.locate(&start)?;
         let hive = hives.edit(&place.hive).map_err(|error| error.to_string())?;
-        let Some(root) = find(hive, &place)? else { return Ok(()) };
+        let Some(top) = find(hive, &place)? else { return Ok(()) };
         let written_below = |path: &KeyPath| {
             let hive = place.hive.to_upper();
             let mut written = written.iter();
@@ -361,20 +374,22 @@ impl RegistryMerge<'_> {
         };
         let mut doomed_values = Vec::new();
         let mut doomed_keys = Vec::new();
-        let mut waiting = vec![(start, place.key.clone(), root)];
+        let mut waiting = vec![(start, place.key.clone(), top)];
         while let Some((name, path, key)) = waiting.pop() {
             if key.is_symlink() || closed_keys::closed(place.part, &path).is_some() {
                 continue;
             }
-            let is_covered = pattern.covers_key(&name);
-            if is_covered && !path.is_root() && !written_below(&path) {
+            if cleanup.key(&name).is_some() && !path.is_root() && !written_below(&path) {
                 doomed_keys.push(key.id());
             }
             for value in key.values() {
+                // What cannot be read cannot be judged by a filter, and stays.
+                let Ok(data) = value.data() else { continue };
+                let data = RegistryData { data_type: value.data_type().into(), data: data.into_owned() };
                 let value = value.name();
-                let is_covered =
-                    (is_covered && pattern.is_container()) || pattern.covers_value(&name, &value);
-                if is_covered && closed_keys::closed_value(place.part, &path, &value).is_none() {
+                if cleanup.value(&name, &value, &data).is_some()
+                    && closed_keys::closed_value(place.part, &path, &value).is_none()
+                {
                     let known = Some(value.to_upper());
                     let address = (place.hive.to_upper(), place.part as u8, upper(&path), known);
                     if written.contains(&address) {
@@ -384,7 +399,7 @@ impl RegistryMerge<'_> {
                     }
                 }
             }
-            for subkey in key.subkeys() {
+            for subkey in key.subkeys().filter(|_| root.recursive) {
                 let below =
                     NtString::new([name.units(), &[u16::from(b'\\')], subkey.name().units()].concat());
                 waiting.push((below, path.join(subkey.name()), subkey));
@@ -404,31 +419,67 @@ impl RegistryMerge<'_> {
         Ok(())
     }
 
-    fn write(&self, write: &Write, is_cleaned: bool, hives: &mut Hives<'_>) -> Result<(), Refusal> {
+    fn write(
+        &self,
+        settlement: &Settlement,
+        write: &Write<'_>,
+        is_cleaned: bool,
+        hives: &mut Hives<'_>,
+    ) -> Result<(), Refusal> {
         let failed = |error: HiveError| error.to_string();
         let hive = hives.edit(&write.place.hive).map_err(|error| error.to_string())?;
         let Some(new) = &write.value else { return make(hive, &write.place).map(|_| ()) };
-        if hive.base_block().minor <= 3 && new.data.len() > MAX_STANDARD_DATA {
-            let len = new.data.len();
-            return Err(format!("it has {len} bytes, and a hive of this format takes {MAX_STANDARD_DATA}"));
-        }
+        let mut there = None;
         if let Some(key) = find(hive, &write.place)?
-            && let Some(there) = key.value(new.name.clone())
+            && let Some(value) = key.value(new.name.clone()).filter(|_| !is_cleaned)
         {
-            let data = there.data().map_err(failed)?;
-            if !is_cleaned && keeps(write.policy, (there.data_type(), &data), (new.data_type, &new.data)) {
-                return Ok(());
-            }
+            let data = value.data().map_err(failed)?.into_owned();
+            there = Some(RegistryData { data_type: value.data_type().into(), data });
+        }
+        let Some(RegistryData { data_type, data }) = self.modified(settlement, write, new, there.as_ref())
+        else {
+            return Ok(());
+        };
+        let most = if hive.base_block().minor <= 3 { MAX_STANDARD_DATA } else { MAX_DATA };
+        if data.len() > most {
+            return Err(format!("it has {} bytes, and a hive of this format takes {most}", data.len()));
+        }
+        let new_content = RegistryData { data_type, data };
+        if there.is_some_and(|there| keeps(&write.policy, &there, &new_content)) {
+            return Ok(());
         }
         let key = make(hive, &write.place)?;
-        hive.set_value(key, new.name.clone(), new.data_type, &new.data).map_err(failed)
+        hive.set_value(key, new.name.clone(), ValueType::from(new_content.data_type), &new_content.data)
+            .map_err(failed)
+    }
+
+    /// The content after `contentModify`; none when the new Windows' own stays. What could not be done is noted.
+    fn modified(
+        &self,
+        settlement: &Settlement,
+        write: &Write<'_>,
+        new: &NewValue,
+        there: Option<&RegistryData>,
+    ) -> Option<RegistryData> {
+        let relocate = |path: &str| self.placement.relocate(path);
+        let variable = |name: &str| settlement.variable(name);
+        let modified = write.effects.value_content(new.content.clone(), there, &relocate, &variable);
+        for (rule, reason) in modified.undone {
+            let function = rule.call.as_ref().map_or("", |call| &call.name);
+            let reason = format!(
+                "{} ({}) would change it by `{function}`, and it is as it was: {reason}",
+                rule.place, rule.component
+            );
+            self.record.note(Outcome::Partial, write.shown.clone(), reason);
+        }
+        modified.content
     }
 }
 
 /// What tells a value, or a key itself, from all others.
 type Address = (WinPath, u8, KeyPath, Option<NtString>);
 
-fn address(write: &Write) -> Address {
+fn address(write: &Write<'_>) -> Address {
     let Write { place, value, .. } = write;
     let name = value.as_ref().map(|value| value.name.to_upper());
     (place.hive.to_upper(), place.part as u8, upper(&place.key), name)
@@ -495,78 +546,14 @@ fn make(hive: &mut Hive, place: &Place) -> Result<KeyId, Refusal> {
     Ok(key)
 }
 
-/// True when what is there stays.
-fn keeps(policy: Policy, there: (ValueType, &[u8]), new: (ValueType, &[u8])) -> bool {
-    let numbers = (number(there.0, there.1), number(new.0, new.1));
-    match (policy, numbers) {
-        (Policy::Destination, _) => true,
-        (Policy::Higher, (Some(there), Some(new))) => there >= new,
-        (Policy::Lower, (Some(there), Some(new))) => there <= new,
-        // What is no number on both sides cannot be compared: the old value wins, as where no rule speaks.
-        _ => false,
+/// True when what is there stays. What is no number on both sides cannot be compared: the old value wins, as where no
+/// rule speaks.
+fn keeps(policy: &MergePolicy, there: &RegistryData, new: &RegistryData) -> bool {
+    match policy {
+        MergePolicy::Destination => true,
+        MergePolicy::Higher => by_number(true, new, there) == Winner::Destination,
+        MergePolicy::Lower => by_number(false, new, there) == Winner::Destination,
+        // The others are for files.
+        MergePolicy::Source | MergePolicy::Rename(_) | MergePolicy::Newest { .. } => false,
     }
-}
-
-fn number(data_type: ValueType, data: &[u8]) -> Option<u64> {
-    match data_type {
-        ValueType::Dword => Some(u64::from(u32::from_le_bytes(data.try_into().ok()?))),
-        ValueType::DwordBigEndian => Some(u64::from(u32::from_be_bytes(data.try_into().ok()?))),
-        ValueType::Qword => Some(u64::from_le_bytes(data.try_into().ok()?)),
-        ValueType::Sz | ValueType::ExpandSz => {
-            let text = NtString::from_utf16le(data).to_string_lossy();
-            text.trim_end_matches('\0').trim().parse().ok()
-        }
-        _ => None,
-    }
-}
-
-/// Where a rule moves a key or value to; none when it does not speak of it.
-fn moved(
-    rule: &CarriedRule,
-    key: &NtString,
-    name: Option<&NtString>,
-) -> Option<(NtString, Option<NtString>)> {
-    let call = rule.call.as_ref()?;
-    match call.name.as_str() {
-        "ExactMove" => {
-            let (node, leaf) = split_object(call.text(0));
-            Some((node.into(), name.map(|name| leaf.map_or_else(|| name.clone(), NtString::from))))
-        }
-        "RelativeMove" => {
-            let (from, _) = split_object(call.source_text(0));
-            let (to, _) = split_object(call.text(1));
-            let from = KeyPath::from(from);
-            let path = KeyPath::from(key);
-            if !starts_with(&canonical(&path), &canonical(&from)) {
-                return None;
-            }
-            let rest = path.names().get(from.names().len()..)?.iter().cloned();
-            let to: KeyPath = KeyPath::from(to).names().iter().cloned().chain(rest).collect();
-            Some((NtString::from(to.to_string().as_str()), name.cloned()))
-        }
-        _ => None,
-    }
-}
-
-/// A key by the short name of its root.
-fn canonical(key: &KeyPath) -> KeyPath {
-    let long = [("HKEY_CURRENT_USER", "HKCU"), ("HKEY_LOCAL_MACHINE", "HKLM"), ("HKEY_CLASSES_ROOT", "HKCR")];
-    let short = |name: &NtString| {
-        let known = long.iter().find(|(long, _)| name.eq_ignore_case(&NtString::from(*long)));
-        known.map_or_else(|| name.clone(), |(_, short)| NtString::from(*short))
-    };
-    let (first, rest) = match key.names() {
-        [first, rest @ ..] => (first, rest),
-        [] => return KeyPath::default(),
-    };
-    [short(first)].into_iter().chain(rest.iter().cloned()).collect()
-}
-
-/// `key [value]` in its parts, without a trailing `\` or `\*`.
-fn split_object(text: &str) -> (&str, Option<&str>) {
-    let (node, leaf) = match text.trim().strip_suffix(']').and_then(|text| text.rsplit_once('[')) {
-        Some((node, leaf)) => (node, Some(leaf).filter(|leaf| *leaf != "*")),
-        None => (text, None),
-    };
-    (node.trim().trim_end_matches(['*', '\\']), leaf)
 }

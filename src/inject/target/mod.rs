@@ -8,6 +8,7 @@
 mod folder;
 #[cfg(target_os = "linux")]
 mod ntfs3g;
+mod live;
 mod rehearsal;
 mod tree;
 #[cfg(windows)]
@@ -18,9 +19,11 @@ use std::{collections::BTreeSet, fmt, io, path::Path};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use live::Live;
 pub use rehearsal::Rehearsal;
 pub use tree::TargetTree;
 
+use super::running::{LoadedHive, RunningWindows};
 use crate::{
     gather::{Reparse, Times},
     hive::Key,
@@ -258,6 +261,16 @@ pub trait Target: Sync {
 
     /// What lets a Windows load hive files of the target; none where no Windows runs.
     fn hive_loader(&self) -> Option<&dyn HiveLoader> {
+        None
+    }
+
+    /// The Windows of the target, where it is the one that runs.
+    fn running(&self) -> Option<&dyn RunningWindows> {
+        None
+    }
+
+    /// Which hive of the running Windows a file is; none for a file like any other.
+    fn loaded_hive(&self, _path: &WinPath) -> Option<LoadedHive> {
         None
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::{content::changes, environment::Written, merge::policy};
 use crate::rules::{
     diagnostic::Place,
     function::{Call, Function, Use},
@@ -47,6 +48,9 @@ pub struct CarriedRule {
     /// `attributes` names `TimeFields`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_fields: bool,
+    /// As its file has it, where the new Windows has a say in its variables: [`super::work_out`] looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
 }
 
 /// A call of a helper function.
@@ -105,6 +109,11 @@ impl CarriedRule {
             (None, Some(Use::Filter)) | (None, None) => {}
             (Some(_), None) => return Err(wrong(format!("`{}` calls nothing.", self.kind.element()))),
             (None, Some(_)) => return Err(wrong(format!("`{}` needs a script.", self.kind.element()))),
+        }
+        match (self.kind, &self.call) {
+            (RuleKind::Merge, Some(call)) => policy(call, self.object).map(|_| ()).map_err(wrong)?,
+            (RuleKind::ContentModify, Some(call)) => changes(call, self.object).map_err(wrong)?,
+            _ => {}
         }
         Pattern::parse(self.object, &self.pattern).map_err(wrong)
     }

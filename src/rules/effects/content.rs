@@ -3,8 +3,10 @@
 //! Reference: Microsoft, USMT, "XML Elements Library", `<contentModify>`. The MAPI and library functions are undocumented;
 //! `mapi.rs` and `libraries.rs` say how far they are known.
 
-use super::{CarriedCall, CarriedRule, Effects, libraries, mapi};
-use crate::rules::facts::RegistryData;
+use std::borrow::Cow;
+
+use super::{CarriedCall, CarriedRule, Effects, Variables, locations, mapi};
+use crate::rules::{facts::RegistryData, pattern::ObjectKind};
 
 /// `REG_*` numbers.
 const REG_SZ: u32 = 1;
@@ -17,11 +19,11 @@ const REG_QWORD: u32 = 11;
 /// Where a path of the old Windows is in the new one; none when it is not moved.
 pub type Relocate<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Content after the rules, and what they could not do.
+/// A value after the rules, and what they could not do.
 #[derive(Clone, Debug)]
-pub struct Modified<'a, T> {
+pub struct Modified<'a> {
     /// What is written; none to leave the destination's as it is.
-    pub content: Option<T>,
+    pub content: Option<RegistryData>,
     /// Functions without effect, with the reason as a sentence.
     pub undone: Vec<(&'a CarriedRule, String)>,
 }
@@ -77,22 +79,25 @@ impl<'a> Effects<'a> {
         kept
     }
 
-    /// True when the content of a file of this size has to be passed through [`Effects::file_content`].
-    pub fn changes_file_content(&self) -> bool {
-        self.modifiers().any(|(_, call)| call.name != "KeepExisting")
+    /// The rule that merges a library into the destination's, by [`super::merge_libraries`]: no other function changes the
+    /// content of files.
+    pub fn merges_libraries(&self) -> Option<&'a CarriedRule> {
+        self.modifiers().find(|(_, call)| call.name == "MergeShellLibraries").map(|(rule, _)| rule)
     }
 
-    /// Carries out what the rules want of a registry value or an INI entry. `destination` is the value that is there.
+    /// Carries out what the rules want of a registry value or an INI entry. `destination` is the value that is there,
+    /// `new` gives the variables of the new Windows.
     pub fn value_content(
         &self,
         source: RegistryData,
         destination: Option<&RegistryData>,
         relocate: &Relocate<'_>,
-    ) -> Modified<'a, RegistryData> {
+        new: &Variables<'_>,
+    ) -> Modified<'a> {
         let mut modified = Modified { content: Some(source), undone: Vec::new() };
         for (rule, call) in self.modifiers() {
             let Some(value) = &modified.content else { break };
-            match change(call, value, destination, relocate) {
+            match change(&expanded(call, new), value, destination, relocate) {
                 Ok(Change::To(changed)) => modified.content = Some(changed),
                 Ok(Change::None) => {}
                 Ok(Change::KeepDestination) => modified.content = None,
@@ -101,27 +106,32 @@ impl<'a> Effects<'a> {
         }
         modified
     }
+}
 
-    /// Carries out what the rules want of a file's content.
-    pub fn file_content(
-        &self,
-        source: Vec<u8>,
-        destination: Option<&[u8]>,
-        relocate: &Relocate<'_>,
-    ) -> Modified<'a, Vec<u8>> {
-        let mut modified = Modified { content: Some(source), undone: Vec::new() };
-        for (rule, call) in self.modifiers().filter(|(_, call)| call.name != "KeepExisting") {
-            let (Some(content), true) = (&modified.content, call.name == "MergeShellLibraries") else {
-                modified.undone.push((rule, format!("`{}` does not change files.", call.name)));
-                continue;
-            };
-            match libraries::merge(content, destination, relocate) {
-                Ok(merged) => modified.content = Some(merged),
-                Err(reason) => modified.undone.push((rule, reason)),
-            }
-        }
-        modified
+/// Whether a function changes objects of this kind at all.
+///
+/// # Errors
+/// A sentence, when it does not.
+pub(super) fn changes(call: &CarriedCall, object: ObjectKind) -> Result<(), String> {
+    match (call.name.as_str(), object) {
+        ("KeepExisting", _) => Ok(()),
+        ("MergeShellLibraries", ObjectKind::File) => Ok(()),
+        (name, ObjectKind::File) => Err(format!("`{name}` does not change files.")),
+        ("MergeShellLibraries", _) => Err("`MergeShellLibraries` changes only files.".to_owned()),
+        _ => Ok(()),
     }
+}
+
+/// The call with the new Windows' variables in its arguments. A name that it does not know is no variable.
+fn expanded<'c>(call: &'c CarriedCall, new: &Variables<'_>) -> Cow<'c, CarriedCall> {
+    let has_variable = |argument: &String| argument.matches('%').nth(1).is_some();
+    if !call.arguments.iter().flatten().any(has_variable) {
+        return Cow::Borrowed(call);
+    }
+    let expand =
+        |argument: &String| locations::expand_text(argument, new).unwrap_or_else(|_| argument.clone());
+    let arguments = call.arguments.iter().map(|argument| argument.as_ref().map(expand)).collect();
+    Cow::Owned(CarriedCall { arguments, ..call.clone() })
 }
 
 enum Change {
@@ -157,7 +167,7 @@ fn change(
         "UpdateMvBinaryMapiStruct" => {
             return Ok(mapi::relocate_in_list(value, relocate)?.map_or(Change::None, Change::To));
         }
-        other => return Err(format!("`{other}` does not change registry values.")),
+        other => return Err(format!("`{other}` is not done here.")),
     };
     Ok(Change::To(changed))
 }
@@ -306,8 +316,15 @@ mod tests {
     use super::*;
     use crate::{
         nt::{NtString, WinPath},
-        rules::effects::tests::{effects, number, rule, text},
+        rules::effects::{
+            EffectRules,
+            tests::{effects, number, rule, text},
+        },
     };
+
+    fn new(name: &str) -> Option<String> {
+        (name == "CSIDL_APPDATA").then(|| r"D:\bob\Roaming".to_owned())
+    }
 
     fn modify(
         script: (&str, &[&str]),
@@ -317,7 +334,7 @@ mod tests {
         let rules = effects(vec![rule("contentModify", "Registry", r"HKCU\* [*]", script)]);
         let name = NtString::from("HKCU\\x");
         let found = rules.registry(&name, &name);
-        let modified = found.value_content(source.clone(), there, &|_| None);
+        let modified = found.value_content(source.clone(), there, &|_| None, &new);
         match modified.undone.into_iter().next() {
             Some((_, reason)) => Err(reason),
             None => Ok(modified.content),
@@ -383,6 +400,9 @@ mod tests {
         };
         assert_eq!(path(&[";", "Add", r"D:\d"]), r"C:\A;c:\B;C:\c;D:\d");
         assert_eq!(path(&[";", "Remove", r"c:\a"]), r"c:\B;C:\c");
+        // Variables are those of the new Windows; what it does not know is none.
+        let new = path(&[";", "Add", r"%CSIDL_APPDATA%\x", "Add", "50%;%NOBODY%"]);
+        assert_eq!(new, r"C:\A;c:\B;C:\c;D:\bob\Roaming\x;50%;%NOBODY%");
     }
 
     #[test]
@@ -398,7 +418,6 @@ mod tests {
             (("MergeMultiSzContent", &["Swap", "x"]), list(&["x"]), "neither Add nor Remove"),
             (("MergeDelimitedContent", &["", "Add", "x"]), text("x"), "No delimiter"),
             (("MergeDelimitedContent", &[";", "Add", "x"]), number(1), "no text"),
-            (("MergeShellLibraries", &["TRUE", "TRUE"]), number(1), "does not change registry values"),
             (("ConvertToOfficeLangID", &["Registry"]), number(0), "no value that names the language"),
         ] {
             let error = modify(script, &source, None).unwrap_err();
@@ -416,7 +435,7 @@ mod tests {
         {
             language.call.as_mut().unwrap().found = Some(found.to_owned());
             let rules = effects(vec![language.clone()]);
-            let modified = rules.registry(&name, &name).value_content(number(0), None, &|_| None);
+            let modified = rules.registry(&name, &name).value_content(number(0), None, &|_| None, &new);
             assert_eq!(modified.content, Some(expected.clone().unwrap_or_else(|| number(0))));
             assert_eq!(modified.undone.is_empty(), expected.is_some());
         }
@@ -429,7 +448,7 @@ mod tests {
             rule("contentModify", "Registry", r"HKCU\x [*]", ("OffsetValue", &["1"])),
         ]);
         let name = NtString::from("HKCU\\x");
-        let modified = rules.registry(&name, &name).value_content(text("41"), None, &|_| None);
+        let modified = rules.registry(&name, &name).value_content(text("41"), None, &|_| None, &new);
         assert_eq!(modified.content, Some(number(42)));
     }
 
@@ -440,7 +459,7 @@ mod tests {
                 options.iter().map(|one| rule("contentModify", "File", r"C:\* [*]", ("KeepExisting", one)));
             let rules = effects(rules.collect());
             let found = rules.file('C', &WinPath::parse(r"\x"));
-            assert!(!found.changes_file_content());
+            assert!(found.merges_libraries().is_none());
             found.kept()
         };
         assert_eq!(kept(&[&["Security"]]), Kept { security: true, ..Kept::default() });
@@ -454,12 +473,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_changed_only_by_functions_for_files() {
-        let rules = effects(vec![rule("contentModify", "File", r"C:\* [*]", ("ConvertToDWORD", &["1"]))]);
-        let found = rules.file('C', &WinPath::parse(r"\x"));
-        assert!(found.changes_file_content());
-        let modified = found.file_content(b"x".to_vec(), None, &|_| None);
-        assert_eq!(modified.content.as_deref(), Some(&b"x"[..]));
-        assert_eq!(modified.undone.len(), 1);
+    fn what_cannot_be_done_to_its_objects_is_no_rule() {
+        for (object, pattern, script, expected) in [
+            ("File", r"C:\* [*]", ("ConvertToDWORD", &["1"][..]), "does not change files"),
+            ("Registry", r"HKCU\* [*]", ("MergeShellLibraries", &["TRUE", "TRUE"]), "changes only files"),
+        ] {
+            let rule = rule("contentModify", object, pattern, script);
+            let error = EffectRules::new(vec![rule]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let merged =
+            effects(vec![rule("contentModify", "File", r"C:\* [*]", ("MergeShellLibraries", &["1", "1"]))]);
+        assert!(merged.file('C', &WinPath::parse(r"\x")).merges_libraries().is_some());
     }
 }

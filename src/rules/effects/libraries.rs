@@ -37,36 +37,37 @@ struct Library {
     library_end: Option<usize>,
 }
 
-/// The library that the destination gets.
+/// The library that the destination gets, in the encoding of the one that is there.
 ///
 /// # Errors
 /// A sentence that says which of the two is no library.
-pub(super) fn merge(
+pub fn merge_libraries(
     source: &[u8],
     destination: Option<&[u8]>,
     relocate: &Relocate<'_>,
 ) -> Result<Vec<u8>, String> {
     let wrong = |whose: &str, reason: String| format!("The {whose} library cannot be read: {reason}");
-    let source = text(source).map_err(|reason| wrong("old", reason))?;
-    let folders = read(source).map_err(|reason| wrong("old", reason))?.folders;
+    let source = Text::decode(source).map_err(|reason| wrong("old", reason))?;
+    let folders = read(&source.body).map_err(|reason| wrong("old", reason))?.folders;
     let Some(destination) = destination else {
-        return Ok(relocated(source, 0..source.len(), &folders, relocate).into_bytes());
+        let body = relocated(&source.body, 0..source.body.len(), &folders, relocate);
+        return Ok(Text { body, ..source }.encode());
     };
-    let destination = text(destination).map_err(|reason| wrong("new", reason))?;
-    let there = read(destination).map_err(|reason| wrong("new", reason))?;
-    let known: Vec<String> =
-        there.folders.iter().filter_map(|folder| destination.get(folder.url.clone())).map(normal).collect();
+    let there = Text::decode(destination).map_err(|reason| wrong("new", reason))?;
+    let library = read(&there.body).map_err(|reason| wrong("new", reason))?;
+    let urls = library.folders.iter().filter_map(|folder| there.body.get(folder.url.clone()));
+    let known: Vec<String> = urls.map(normal).collect();
     let mut added = String::new();
     for folder in folders {
-        let url = source.get(folder.url.clone()).unwrap_or_default();
+        let url = source.body.get(folder.url.clone()).unwrap_or_default();
         if !known.contains(&normal(&moved(url, relocate))) {
-            added.push_str(&relocated(source, folder.element.clone(), &[folder], relocate));
+            added.push_str(&relocated(&source.body, folder.element.clone(), &[folder], relocate));
         }
     }
     if added.is_empty() {
-        return Ok(destination.as_bytes().to_vec());
+        return Ok(destination.to_vec());
     }
-    let (at, added) = match (there.list_end, there.library_end) {
+    let (at, added) = match (library.list_end, library.library_end) {
         (Some(at), _) => (at, added),
         (None, Some(at)) => {
             (at, format!("<searchConnectorDescriptionList>{added}</searchConnectorDescriptionList>"))
@@ -74,15 +75,46 @@ pub(super) fn merge(
         (None, None) => return Err(wrong("new", "it never ends".to_owned())),
     };
     let (head, tail) =
-        destination.split_at_checked(at).ok_or_else(|| wrong("new", "it never ends".to_owned()))?;
-    Ok([head, &added, tail].concat().into_bytes())
+        there.body.split_at_checked(at).ok_or_else(|| wrong("new", "it never ends".to_owned()))?;
+    Ok(Text { body: [head, &added, tail].concat(), ..there }.encode())
 }
 
-fn text(bytes: &[u8]) -> Result<&str, String> {
-    if bytes.len() > MAX_SIZE {
-        return Err(format!("it is larger than {MAX_SIZE} bytes"));
+/// The XML of a library, and how it was written.
+struct Text {
+    body: String,
+    is_utf16: bool,
+    has_mark: bool,
+}
+
+impl Text {
+    const UTF16_MARK: [u8; 2] = [0xFF, 0xFE];
+    const UTF8_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_SIZE {
+            return Err(format!("it is larger than {MAX_SIZE} bytes"));
+        }
+        if let Some(wide) = bytes.strip_prefix(&Self::UTF16_MARK) {
+            let units: Vec<u16> =
+                wide.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+            let body = String::from_utf16(&units).map_err(|_| "it is not UTF-16".to_owned())?;
+            return Ok(Self { body, is_utf16: true, has_mark: true });
+        }
+        let plain = bytes.strip_prefix(&Self::UTF8_MARK);
+        let body = std::str::from_utf8(plain.unwrap_or(bytes)).map_err(|_| "it is not UTF-8".to_owned())?;
+        Ok(Self { body: body.to_owned(), is_utf16: false, has_mark: plain.is_some() })
     }
-    std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+
+    fn encode(self) -> Vec<u8> {
+        match (self.is_utf16, self.has_mark) {
+            (true, _) => {
+                let units = self.body.encode_utf16().flat_map(u16::to_le_bytes);
+                Self::UTF16_MARK.into_iter().chain(units).collect()
+            }
+            (false, true) => [&Self::UTF8_MARK[..], self.body.as_bytes()].concat(),
+            (false, false) => self.body.into_bytes(),
+        }
+    }
 }
 
 /// URLs compare without regard to case and a separator at the end.
@@ -211,21 +243,36 @@ mod tests {
         ]);
         let there = folder(r"d:\new &amp; own\THERE", default);
         let destination = library(&[known.clone(), there.clone()]);
-        let merged = merge(source.as_bytes(), Some(destination.as_bytes()), &relocate).unwrap();
+        let merged = merge_libraries(source.as_bytes(), Some(destination.as_bytes()), &relocate).unwrap();
         let bare = |url: &str| folder(url, "").replace("<serialized>MBAA</serialized>", "");
         let expected = library(&[known, there, bare(r"D:\New &amp; own\Papers"), bare(r"\\server\share")]);
         assert_eq!(String::from_utf8(merged).unwrap(), expected);
         // A second time nothing changes.
         assert_eq!(
-            merge(source.as_bytes(), Some(expected.as_bytes()), &relocate).unwrap(),
+            merge_libraries(source.as_bytes(), Some(expected.as_bytes()), &relocate).unwrap(),
             expected.as_bytes()
         );
     }
 
     #[test]
+    fn the_encoding_stays_that_of_the_file() {
+        let wide = |text: &str| -> Vec<u8> {
+            [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+        };
+        let source = library(&[folder(r"C:\Users\old\Papers", "")]);
+        let expected =
+            library(&[folder(r"D:\New &amp; own\Papers", "")]).replace("<serialized>MBAA</serialized>", "");
+        let merged = merge_libraries(source.as_bytes(), Some(&wide(&library(&[]))), &relocate);
+        assert_eq!(merged.unwrap(), wide(&expected));
+        let marked = |text: &str| [&[0xEF, 0xBB, 0xBF][..], text.as_bytes()].concat();
+        let merged = merge_libraries(&wide(&source), Some(&marked(&library(&[]))), &relocate);
+        assert_eq!(merged.unwrap(), marked(&expected));
+    }
+
+    #[test]
     fn a_library_that_is_not_there_arrives_with_its_folders_moved() {
         let source = library(&[folder(r"C:\Users\old\Papers", "")]);
-        let merged = String::from_utf8(merge(source.as_bytes(), None, &relocate).unwrap()).unwrap();
+        let merged = String::from_utf8(merge_libraries(source.as_bytes(), None, &relocate).unwrap()).unwrap();
         assert!(merged.contains(r"<url>D:\New &amp; own\Papers</url>") && !merged.contains("serialized"));
     }
 
@@ -233,7 +280,7 @@ mod tests {
     fn a_library_without_a_list_gets_one() {
         let source = library(&[folder(r"E:\x", "")]);
         let destination = "<libraryDescription></libraryDescription>";
-        let merged = merge(source.as_bytes(), Some(destination.as_bytes()), &relocate).unwrap();
+        let merged = merge_libraries(source.as_bytes(), Some(destination.as_bytes()), &relocate).unwrap();
         let merged = String::from_utf8(merged).unwrap();
         assert!(
             merged.starts_with(
@@ -254,12 +301,18 @@ mod tests {
             (deep.as_str(), "nested too deeply"),
             ("<!DOCTYPE x []><libraryDescription/>", "document type"),
         ] {
-            let error = merge(source.as_bytes(), Some(good.as_bytes()), &relocate).unwrap_err();
+            let error = merge_libraries(source.as_bytes(), Some(good.as_bytes()), &relocate).unwrap_err();
             assert!(error.contains("old") && error.contains(reason), "{source}: {error}");
-            assert!(merge(good.as_bytes(), Some(source.as_bytes()), &relocate).unwrap_err().contains("new"));
+            assert!(
+                merge_libraries(good.as_bytes(), Some(source.as_bytes()), &relocate)
+                    .unwrap_err()
+                    .contains("new")
+            );
         }
-        assert!(merge(&[0xFF, 0xFE, 0], None, &relocate).unwrap_err().contains("not UTF-8"));
+        assert!(merge_libraries(&[0xFE, 0xFF, 0], None, &relocate).unwrap_err().contains("not UTF-8"));
         let many = library(&vec![folder("x", ""); 1001]);
-        assert!(merge(many.as_bytes(), None, &relocate).unwrap_err().contains("more than 1000 folders"));
+        assert!(
+            merge_libraries(many.as_bytes(), None, &relocate).unwrap_err().contains("more than 1000 folders")
+        );
     }
 }

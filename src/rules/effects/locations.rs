@@ -3,7 +3,7 @@
 //! Reference: Microsoft, USMT, "XML Elements Library", `<locationModify>`, and "Conflicts and Precedence". What `Move` keeps
 //! of a path is described there in one sentence only; see the README's deviations.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{CarriedRule, Effects};
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+/// What stands between the file and the section of an INI entry.
+const BAR: u16 = b'|' as u16;
 /// Longest location in bytes after expansion.
 const MAX_TEXT: usize = 64 << 10;
 
@@ -26,9 +28,9 @@ pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub struct Location {
     /// A file system or a registry.
     pub object: ObjectKind,
-    /// Drive or root, and the folders or keys below it.
+    /// Drive or root, and the folders or keys below it. The last of an INI entry is `file|section`.
     pub names: Vec<NtString>,
-    /// File or value; none for the folder or key itself.
+    /// File, value or entry; none for the folder or key itself.
     pub leaf: Option<NtString>,
 }
 
@@ -60,6 +62,15 @@ impl Location {
         Self { object: ObjectKind::File, names, leaf: None }
     }
 
+    /// An entry of an INI file.
+    pub fn ini(drive: char, file: &WinPath, section: &NtString, name: &NtString) -> Self {
+        let mut location =
+            Self { object: ObjectKind::Ini, leaf: Some(name.clone()), ..Self::folder(drive, file) };
+        let file = location.names.pop().unwrap_or_default();
+        location.names.push(NtString::new([file.units(), &[BAR], section.units()].concat()));
+        location
+    }
+
     /// A registry value.
     pub fn value(key: &NtString, name: &NtString) -> Self {
         Self { leaf: Some(name.clone()), ..Self::key(key) }
@@ -76,6 +87,20 @@ impl Location {
         let (drive, folders) = self.names.split_first().filter(|_| self.object == ObjectKind::File)?;
         let letter = char::from_u32(u32::from(*drive.units().first()?))?;
         Some((letter, WinPath::from_names(folders.iter().chain(&self.leaf))))
+    }
+
+    /// Letter and path of the file, section and entry, where this is an entry of an INI file.
+    pub fn ini_entry(&self) -> Option<(char, WinPath, NtString, NtString)> {
+        let (last, folders) = self.names.split_last().filter(|_| self.object == ObjectKind::Ini)?;
+        let bar = last.units().iter().position(|&unit| unit == BAR)?;
+        let (file, section) = last.units().split_at_checked(bar)?;
+        let file = Self {
+            object: ObjectKind::File,
+            names: folders.to_vec(),
+            leaf: Some(NtString::from(NtString::new(file).to_string_lossy().trim_end())),
+        };
+        let (drive, path) = file.drive_and_path()?;
+        Some((drive, path, NtString::new(section.get(1..)?), self.leaf.clone()?))
     }
 
     /// The key's full name, where this is a key or value.
@@ -152,66 +177,90 @@ impl Location {
     }
 }
 
+/// As rules write it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, name) in self.names.iter().enumerate() {
+            write!(f, "{}{name}", if number == 0 { "" } else { "\\" })?;
+        }
+        self.leaf.as_ref().map_or(Ok(()), |leaf| write!(f, " [{leaf}]"))
+    }
+}
+
 fn is_letter(root: &str) -> bool {
     root.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 impl<'a> Effects<'a> {
-    /// Where an object goes. `old` are the variables of the old Windows, `new` gives those of the new one; `stays` is what
-    /// the personality says of the item: that another component takes it without moving it.
+    /// Where an object goes. `old_folders` are the known folders of the old Windows (`CSIDL_…`), `new` gives the variables
+    /// of the new one; `stays` is what the personality says of the item: that another component takes it without moving
+    /// it.
     pub fn locations(
         &self,
         object: &Location,
         stays: bool,
-        old: &BTreeMap<String, String>,
+        old_folders: &[String],
         new: &Variables<'_>,
     ) -> Locations<'a> {
         let mut locations = Locations { stays, ..Locations::default() };
+        let mut dissolves = false;
         for &rule in &self.location_modify {
-            match moved(rule, object, old, new) {
-                Ok(Some(place)) if locations.places.contains(&place) => {}
-                Ok(Some(place)) => locations.places.push(place),
-                Ok(None) => locations.stays = true,
+            match moved(rule, object, old_folders, new) {
+                Ok(Moved::To(place)) if locations.places.contains(&place) => {}
+                Ok(Moved::To(place)) => locations.places.push(place),
+                Ok(Moved::Dissolved) => dissolves = true,
+                Ok(Moved::No) => locations.stays = true,
                 Err(reason) => {
                     locations.undone.push((rule, reason));
                     locations.stays = true;
                 }
             }
         }
-        locations.stays |= locations.places.is_empty();
+        locations.stays |= locations.places.is_empty() && !dissolves;
         locations
     }
 }
 
-/// Where one rule moves an object; none when it does not move this one.
+/// What one rule does with an object.
+enum Moved {
+    To(Location),
+    /// A folder or key whose content all goes into another: it is not needed itself.
+    Dissolved,
+    /// It does not move this one.
+    No,
+}
+
+/// Where one rule moves an object.
 fn moved(
     rule: &CarriedRule,
     object: &Location,
-    old: &BTreeMap<String, String>,
+    old_folders: &[String],
     new: &Variables<'_>,
-) -> Result<Option<Location>, String> {
-    let Some(call) = &rule.call else { return Ok(None) };
+) -> Result<Moved, String> {
+    let Some(call) = &rule.call else { return Ok(Moved::No) };
     let target = |index: usize| Location::parse(object.object, &expand(call.text(index), new)?);
     match call.name.as_str() {
         "ExactMove" => {
             let target = target(0)?;
             // Into the node, without the folders it was in; or all to the one name.
-            let leaf = object.leaf.as_ref().map(|leaf| target.leaf.as_ref().unwrap_or(leaf).clone());
-            Ok(Some(target.with(&[], leaf)))
+            Ok(object.leaf.as_ref().map_or(Moved::Dissolved, |leaf| {
+                let leaf = target.leaf.as_ref().unwrap_or(leaf).clone();
+                Moved::To(target.with(&[], Some(leaf)))
+            }))
         }
         "RelativeMove" => {
             let source = Location::parse(object.object, call.source_text(0))?;
-            let Some(rest) = object.below(&source) else { return Ok(None) };
-            Ok(Some(target(1)?.with(rest, object.leaf.clone())))
+            let Some(rest) = object.below(&source) else { return Ok(Moved::No) };
+            Ok(Moved::To(target(1)?.with(rest, object.leaf.clone())))
         }
         "Move" => {
-            let known = old.iter().filter(|(name, _)| name.starts_with("CSIDL_"));
-            let known = known.filter_map(|(_, value)| Location::parse(object.object, &escape(value)).ok());
+            let known =
+                old_folders.iter().filter_map(|value| Location::parse(object.object, &escape(value)).ok());
             let rests = known.filter_map(|known| object.below(&known).map(<[NtString]>::to_vec));
             // Below the longest known folder, or else below the drive or root.
             let whole = object.names.get(1..).unwrap_or_default().to_vec();
             let rest = rests.min_by_key(Vec::len).unwrap_or(whole);
-            Ok(Some(target(0)?.with(&rest, object.leaf.clone())))
+            Ok(Moved::To(target(0)?.with(&rest, object.leaf.clone())))
         }
         other => Err(format!("`{other}` moves nothing.")),
     }
@@ -222,6 +271,11 @@ fn moved(
 /// # Errors
 /// A sentence that names the variable it does not have.
 pub(super) fn expand(text: &str, new: &Variables<'_>) -> Result<String, String> {
+    expand_text(text, &|name| new(name).map(|value| escape(&value)))
+}
+
+/// The same for a text that is no location: nothing in a value is escaped.
+pub(super) fn expand_text(text: &str, new: &Variables<'_>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('%') {
@@ -233,9 +287,9 @@ pub(super) fn expand(text: &str, new: &Variables<'_>) -> Result<String, String> 
         };
         let value = new(&name.trim().to_ascii_uppercase())
             .ok_or_else(|| format!("The variable %{name}% has no value in the new Windows."))?;
-        out.push_str(&escape(&value));
+        out.push_str(&value);
         if out.len() > MAX_TEXT {
-            return Err(format!("A location is longer than {MAX_TEXT} bytes when expanded."));
+            return Err(format!("A text is longer than {MAX_TEXT} bytes when expanded."));
         }
         rest = after;
     }
@@ -259,20 +313,8 @@ mod tests {
         Some(value.to_owned())
     }
 
-    fn old() -> BTreeMap<String, String> {
-        [
-            ("CSIDL_PERSONAL", r"C:\Documents and Settings\bob\My Documents"),
-            ("CSIDL_PROFILE", r"C:\Documents and Settings\bob"),
-            ("TEMP", r"C:\Documents and Settings\bob\My Documents\deeper"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    fn show(location: &Location) -> String {
-        let names: Vec<String> = location.names.iter().map(NtString::to_string_lossy).collect();
-        let leaf = location.leaf.as_ref().map(|leaf| format!(" [{leaf}]")).unwrap_or_default();
-        names.join("\\") + &leaf
+    fn old() -> [String; 2] {
+        [r"C:\Documents and Settings\bob\My Documents", r"C:\Documents and Settings\bob"].map(str::to_owned)
     }
 
     fn file(script: (&str, &[&str]), path: &str) -> (Vec<String>, bool, usize) {
@@ -280,7 +322,7 @@ mod tests {
         let rules = effects(vec![rule("locationModify", "File", "* [*]", script)]);
         let found = rules.file('C', &path);
         let locations = found.locations(&Location::file('C', &path), false, &old(), &new);
-        (locations.places.iter().map(show).collect(), locations.stays, locations.undone.len())
+        (locations.places.iter().map(Location::to_string).collect(), locations.stays, locations.undone.len())
     }
 
     #[test]
@@ -337,10 +379,33 @@ mod tests {
         let (key, name) = (NtString::from(r"HKCU\software\a\Deep"), NtString::from("Value"));
         let found = rules.registry(&key, &name);
         let locations = found.locations(&Location::value(&key, &name), false, &old(), &new);
-        assert_eq!(show(&locations.places[0]), r"HKCU\Software\B\16.0\Deep [Value]");
+        assert_eq!(locations.places[0].to_string(), r"HKCU\Software\B\16.0\Deep [Value]");
         assert_eq!(locations.places[0].key_name().unwrap().to_string(), r"HKCU\Software\B\16.0\Deep");
         let locations = rules.key(&key).locations(&Location::key(&key), false, &old(), &new);
-        assert_eq!(show(&locations.places[0]), r"HKCU\Software\B\16.0\Deep");
+        assert_eq!(locations.places[0].to_string(), r"HKCU\Software\B\16.0\Deep");
+    }
+
+    #[test]
+    fn a_folder_that_is_flattened_goes_nowhere_itself() {
+        let rules = effects(vec![rule("locationModify", "File", r"C:\A\* [*]", ("ExactMove", &[r"D:\All"]))]);
+        let path = WinPath::parse(r"\A\b");
+        let locations =
+            rules.folder('C', &path).locations(&Location::folder('C', &path), false, &old(), &new);
+        assert!(locations.places.is_empty() && !locations.stays);
+    }
+
+    #[test]
+    fn entries_of_ini_files_move_too() {
+        let script = ("RelativeMove", &[r"C:\App", r"%CSIDL_APPDATA%\App"][..]);
+        let rules = effects(vec![rule("locationModify", "Ini", r"C:\App\a.ini|Main[*]", script)]);
+        let (file, section, name) = (WinPath::parse(r"\app\A.ini"), "main".into(), "Size".into());
+        let found = rules.ini('C', &file, &section, &name);
+        let object = Location::ini('C', &file, &section, &name);
+        assert_eq!(object.ini_entry(), Some(('C', file, section, name)));
+        let locations = found.locations(&object, false, &old(), &new);
+        let (drive, path, section, name) = locations.places[0].ini_entry().unwrap();
+        assert_eq!((drive, path.to_string().as_str()), ('C', r"\Users\bob [x]\AppData\Roaming\App\A.ini"));
+        assert_eq!((section.to_string(), name.to_string()), ("main".to_owned(), "Size".to_owned()));
     }
 
     #[test]
@@ -354,7 +419,7 @@ mod tests {
         let object = Location::file('C', &path);
         let places = |stays| {
             let locations = rules.file('C', &path).locations(&object, stays, &old(), &new);
-            (locations.places.iter().map(show).collect::<Vec<_>>(), locations.stays)
+            (locations.places.iter().map(Location::to_string).collect::<Vec<_>>(), locations.stays)
         };
         // The most specific of the first component, and the second's.
         assert_eq!(places(false), (vec![r"D:\3 [x]".to_owned(), r"D:\2 [x]".to_owned()], false));
@@ -369,11 +434,12 @@ mod tests {
             variable: "V".to_owned(),
             source: source.to_owned(),
             portable: portable.to_owned(),
+            environment: None,
         };
         let remaps =
             [remap(r"C:\App", r"%PROGRAMFILES%\App"), remap(r"C:\App\Data", r"%CSIDL_MYDOCUMENTS%\App")];
         let at = |path: &str| {
-            Location::file('C', &WinPath::parse(path)).remapped(&remaps, &new).map(|place| show(&place))
+            Location::file('C', &WinPath::parse(path)).remapped(&remaps, &new).map(|place| place.to_string())
         };
         assert_eq!(at(r"\app\bin\x.ini").as_deref(), Some(r"C:\Program Files\App\bin [x.ini]"));
         assert_eq!(at(r"\app\data\x.ini").as_deref(), Some(r"D:\bob\Documents\App [x.ini]"));

@@ -8,8 +8,8 @@ use crate::{
     rules::{evaluate::compare_versions, facts::RegistryData, pattern::ObjectKind},
 };
 
-/// Longest pattern of a new file name, in characters; names themselves end at 255.
-const MAX_PATTERN: usize = 255;
+/// Longest name NTFS keeps, in UTF-16 units; no pattern of a name is longer.
+const MAX_NAME: usize = 255;
 
 /// Which of the two objects is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,26 +45,29 @@ pub enum MergePolicy {
 pub struct NewName(String);
 
 impl Effects<'_> {
-    /// What happens when the destination has one: a file is renamed, a registry value overwritten, unless a rule says
-    /// otherwise.
-    pub fn merge_policy(&self, object: ObjectKind) -> MergePolicy {
-        let is_file = object == ObjectKind::File;
-        let default = || if is_file { MergePolicy::Rename(NewName::default()) } else { MergePolicy::Source };
-        let Some(call) = self.merge.and_then(|rule| rule.call.as_ref()) else { return default() };
-        wanted(call, is_file).unwrap_or_else(default)
+    /// What the most specific rule wants when the destination has the object. None without a rule: USMT then gives a
+    /// file another name and overwrites everything else.
+    pub fn merge_policy(&self) -> Option<MergePolicy> {
+        let rule = self.merge?;
+        policy(rule.call.as_ref()?, rule.object).ok()
     }
 }
 
-/// What a call asks for; none when it says nothing about this kind of object.
-fn wanted(call: &CarriedCall, is_file: bool) -> Option<MergePolicy> {
+/// What a call asks for.
+///
+/// # Errors
+/// A sentence, when it says nothing about objects of this kind.
+pub(super) fn policy(call: &CarriedCall, object: ObjectKind) -> Result<MergePolicy, String> {
+    let is_file = object == ObjectKind::File;
     match call.name.as_str() {
-        "SourcePriority" => Some(MergePolicy::Source),
-        "DestinationPriority" => Some(MergePolicy::Destination),
+        "SourcePriority" => Ok(MergePolicy::Source),
+        "DestinationPriority" => Ok(MergePolicy::Destination),
         "FindFilePlaceByPattern" if is_file => NewName::read(call.text(0)).map(MergePolicy::Rename),
-        "NewestVersion" if is_file => Some(MergePolicy::Newest { tag: call.text(0).trim().to_owned() }),
-        "HigherValue" if !is_file => Some(MergePolicy::Higher),
-        "LowerValue" if !is_file => Some(MergePolicy::Lower),
-        _ => None,
+        "NewestVersion" if is_file => Ok(MergePolicy::Newest { tag: call.text(0).trim().to_owned() }),
+        "HigherValue" if !is_file => Ok(MergePolicy::Higher),
+        "LowerValue" if !is_file => Ok(MergePolicy::Lower),
+        other if is_file => Err(format!("`{other}` does not merge files.")),
+        other => Err(format!("`{other}` merges only files.")),
     }
 }
 
@@ -93,21 +96,35 @@ impl Default for NewName {
 }
 
 impl NewName {
-    /// Reads a pattern; none when it has no counter, because then there may never be a free name.
-    fn read(pattern: &str) -> Option<Self> {
+    /// Reads a pattern. Without a counter there may never be a free name.
+    fn read(pattern: &str) -> Result<Self, String> {
         let pattern = pattern.trim();
-        let counts = pattern.to_ascii_uppercase().contains("<N>");
-        (counts && pattern.chars().count() <= MAX_PATTERN).then(|| Self(pattern.to_owned()))
+        if !pattern.to_ascii_uppercase().contains("<N>") {
+            return Err(format!("`{pattern}` has no `<N>` to count by."));
+        }
+        if pattern.chars().count() > MAX_NAME {
+            return Err(format!("A name by this pattern would be longer than {MAX_NAME} characters."));
+        }
+        Ok(Self(pattern.to_owned()))
     }
 
-    /// The name for the `number`th attempt, from 1. A name without extension gets no dot.
+    /// The name for the `number`th attempt, from 1. A name without extension gets no dot, and one that would be too long
+    /// loses the end of its stem.
     pub fn make(&self, name: &NtString, number: u32) -> NtString {
-        const DOT: u16 = b'.' as u16;
         let units = name.units();
         // A dot in front, as in `.profile`, begins no extension.
         let dot = units.iter().rposition(|&unit| unit == DOT).filter(|&at| at > 0);
         let stem = units.get(..dot.unwrap_or(units.len())).unwrap_or_default();
         let extension = dot.and_then(|at| units.get(at.saturating_add(1)..)).unwrap_or_default();
+        let made = self.fill(stem, extension, number);
+        let room = stem.len().saturating_sub(made.len().saturating_sub(MAX_NAME));
+        NtString::new(match stem.get(..room) {
+            Some(shorter) if room < stem.len() => self.fill(shorter, extension, number),
+            _ => made,
+        })
+    }
+
+    fn fill(&self, stem: &[u16], extension: &[u16], number: u32) -> Vec<u16> {
         let mut made: Vec<u16> = Vec::new();
         let mut rest = self.0.as_str();
         while let Some(c) = rest.chars().next() {
@@ -124,9 +141,11 @@ impl NewName {
         while extension.is_empty() && made.last() == Some(&DOT) {
             made.pop();
         }
-        NtString::new(made)
+        made
     }
 }
+
+const DOT: u16 = b'.' as u16;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -134,34 +153,41 @@ mod tests {
     use super::*;
     use crate::{
         nt::WinPath,
-        rules::effects::tests::{effects, number, rule, text},
+        rules::effects::{
+            EffectRules,
+            tests::{effects, number, rule, text},
+        },
     };
 
-    fn file(script: (&str, &[&str])) -> MergePolicy {
-        let rules = effects(vec![rule("merge", "File", r"C:\* [*]", script)]);
-        rules.file('C', &WinPath::parse(r"\a\b.txt")).merge_policy(ObjectKind::File)
+    #[test]
+    fn the_policy_is_that_of_the_rule() {
+        let file = |script| {
+            let rules = effects(vec![rule("merge", "File", r"C:\* [*]", script)]);
+            rules.file('C', &WinPath::parse(r"\a\b.txt")).merge_policy()
+        };
+        assert_eq!(file(("SourcePriority", &[])), Some(MergePolicy::Source));
+        assert_eq!(file(("DestinationPriority", &[])), Some(MergePolicy::Destination));
+        let newest = MergePolicy::Newest { tag: "FileVersion".into() };
+        assert_eq!(file(("NewestVersion", &["FileVersion"])), Some(newest));
+        let key = NtString::from("HKCU\\x");
+        assert_eq!(effects(Vec::new()).registry(&key, &key).merge_policy(), None);
+        let rules = effects(vec![rule("merge", "Registry", r"HKCU\* [*]", ("LowerValue", &[]))]);
+        assert_eq!(rules.registry(&key, &key).merge_policy(), Some(MergePolicy::Lower));
     }
 
     #[test]
-    fn the_policy_is_that_of_the_rule_or_the_default_of_the_kind() {
-        assert_eq!(file(("SourcePriority", &[])), MergePolicy::Source);
-        assert_eq!(file(("DestinationPriority", &[])), MergePolicy::Destination);
-        assert_eq!(
-            file(("NewestVersion", &["FileVersion"])),
-            MergePolicy::Newest { tag: "FileVersion".into() }
-        );
-        // What speaks of values says nothing of a file, and a name without a counter may never be free.
-        assert_eq!(file(("HigherValue", &[])), MergePolicy::Rename(NewName::default()));
-        assert_eq!(file(("FindFilePlaceByPattern", &["<F>.<E>"])), MergePolicy::Rename(NewName::default()));
-        assert_eq!(
-            file(("FindFilePlaceByPattern", &[&"<N>".repeat(500)])),
-            MergePolicy::Rename(NewName::default())
-        );
-        let none = effects(Vec::new());
-        let key = NtString::from("HKCU\\x");
-        assert_eq!(none.registry(&key, &key).merge_policy(ObjectKind::Registry), MergePolicy::Source);
-        let rules = effects(vec![rule("merge", "Registry", r"HKCU\* [*]", ("LowerValue", &[]))]);
-        assert_eq!(rules.registry(&key, &key).merge_policy(ObjectKind::Registry), MergePolicy::Lower);
+    fn what_cannot_be_done_to_its_objects_is_no_rule() {
+        let long = "<N>".repeat(500);
+        for (object, script, expected) in [
+            ("File", ("HigherValue", &[][..]), "does not merge files"),
+            ("Registry", ("NewestVersion", &["FileVersion"]), "merges only files"),
+            ("File", ("FindFilePlaceByPattern", &["<F>.<E>"]), "no `<N>`"),
+            ("File", ("FindFilePlaceByPattern", &[&long]), "longer than 255"),
+        ] {
+            let pattern = if object == "File" { r"C:\* [*]" } else { r"HKCU\* [*]" };
+            let error = EffectRules::new(vec![rule("merge", object, pattern, script)]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]
@@ -174,6 +200,8 @@ mod tests {
         assert_eq!(named("<F> (<N>).<E>", "README", 1), "README (1)");
         assert_eq!(named("<F> (<N>).<E>", ".profile", 1), ".profile (1)");
         assert_eq!(named("ü<N><F", "x", 3), "ü3<F");
+        let long = NewName::default().make(&format!("{}.txt", "n".repeat(250)).as_str().into(), 12);
+        assert_eq!((long.len(), long.to_string().ends_with("n(12).txt")), (255, true));
     }
 
     #[test]

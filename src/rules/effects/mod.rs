@@ -7,15 +7,18 @@
 mod carried;
 mod cleanup;
 mod content;
+mod environment;
 mod libraries;
 mod locations;
 mod mapi;
 mod merge;
 
 pub use carried::{CarriedCall, CarriedRule};
-pub use cleanup::{Cleanup, CleanupRoot};
+pub use cleanup::{Cleanup, CleanupFile, CleanupRoot};
 pub(super) use content::number;
 pub use content::{Kept, Modified, Relocate};
+pub use environment::{CarriedEnvironment, Written, work_out};
+pub use libraries::merge_libraries;
 pub use locations::{Location, Locations, Variables};
 pub use merge::{MergePolicy, NewName, Winner, by_number, newest};
 
@@ -218,6 +221,7 @@ mod tests {
             }),
             security: false,
             time_fields: false,
+            written: None,
         }
     }
 

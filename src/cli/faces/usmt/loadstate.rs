@@ -15,10 +15,12 @@ use super::{
 use crate::cli::{
     args::{self, Choose, Verb},
     choices::Choices,
+    console::Console,
     error::UserError,
     exit::Exit,
     store, verb,
 };
+use crate::inject::AccountPassword;
 use Value::{None as Nothing, Optional, Required};
 use Verdict::{Done, Refused};
 
@@ -135,24 +137,29 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         ..Choose::default()
     };
     let mut native = injection(&line, path)?;
-    // Both are known when the store is open.
+    // Its folder in there, and the computer, are known when the store is open.
     native.option("--datastore", &path.display().to_string());
-    native.option("--computer", "");
     let store_path = StorePath::new(path);
     let mut arguments = native.read(&line)?;
+    if let (Verb::Inject(args), Some(password)) = (&mut arguments.verb, line.value("/lac")) {
+        args.account_password = AccountPassword(password.to_owned().into());
+    }
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| {
-            if let Verb::Inject(args) = &mut arguments.verb {
-                Choices::load(console, &choose)?;
-                let datastore = store_path.existing(wait)?;
-                args.computer = Some(computer(&args::Store {
-                    datastore: datastore.clone(),
-                    password: args.password.clone(),
-                })?);
-                args.datastore = Some(datastore);
+        arguments,
+        Box::new(move |console, what| {
+            let Verb::Inject(args) = what else { return verb(console, what) };
+            let mut args = args.clone();
+            if args.target.is_none() && !args.live {
+                let message = "This is no Windows that could be the target, and none is named.";
+                return Err(UserError::new(Exit::Unsupported, message)
+                    .hint(r"Name the applied one: /offlinewindir:W:\Windows."));
             }
-            verb(console, &arguments.verb)
+            Choices::load(console, &choose)?;
+            let datastore = store_path.existing(wait)?;
+            let store = args::Store { datastore: Some(datastore.clone()), password: args.password.clone() };
+            args.computer = Some(computer(console, &store, args.computer)?);
+            args.datastore = Some(datastore);
+            verb(console, &Verb::Inject(args))
         }),
     ))
 }
@@ -199,18 +206,17 @@ fn target(line: &Line, native: &mut Native) -> Result<(), Wrong> {
             native.option("--target", &root.display().to_string());
         }
         None if cfg!(windows) && !is_boot_image() => native.flag("--live"),
-        None => {
-            let message = "This is no Windows that could be the target, and none is named.";
-            return Err(Wrong::new(36, message, r"Name the applied one: /offlinewindir:W:\Windows."));
-        }
+        // A task sequence may name it.
+        None => {}
     }
     Ok(())
 }
 
-/// The computer whose store it is. A StorePath is of one; a datastore that `extract` wrote may be of many.
-fn computer(args: &args::Store) -> Result<String, UserError> {
-    let datastore = store::open(args)?;
-    let failed = |error| store::store_error(&error, &args.datastore);
+/// The computer whose store it is. A StorePath is of one; a datastore that `extract` wrote may be of many, of which one
+/// may be asked for.
+fn computer(console: &Console, args: &args::Store, asked: Option<String>) -> Result<String, UserError> {
+    let datastore = store::open(console, args)?;
+    let failed = |error| store::store_error(&error, datastore.path());
     let listing = datastore.personalities().map_err(failed)?;
     let mut names: Vec<&str> = listing.personalities.iter().map(|one| &*one.header.computer.name).collect();
     names.sort_unstable();
@@ -219,10 +225,10 @@ fn computer(args: &args::Store) -> Result<String, UserError> {
         [name] => Ok((*name).to_owned()),
         [] => Err(UserError::new(Exit::DatastoreNotUsable, "The store holds no personality.")
             .hint("Its scanstate did not end well: run it again.")),
-        several => Err(UserError::new(
-            Exit::DatastoreNotUsable,
-            format!("The store holds the personalities of several computers: {}.", several.join(", ")),
-        )
-        .hint("Use `coldstate inject --computer NAME` for one of them.")),
+        several => asked.ok_or_else(|| {
+            let names = several.join(", ");
+            let message = format!("The store holds the personalities of several computers: {names}.");
+            UserError::new(Exit::DatastoreNotUsable, message).hint("Add --computer NAME for one of them.")
+        }),
     }
 }

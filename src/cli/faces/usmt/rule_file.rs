@@ -15,6 +15,7 @@ use crate::{
         error::UserError,
         exit::Exit,
         extract,
+        in_place::InPlace,
     },
     record::Step,
     rules::{ObjectKind, Rule, RuleKind, RuleSet},
@@ -39,12 +40,14 @@ pub(super) fn run(
     file: &Path,
     overwrites: bool,
 ) -> Result<Exit, UserError> {
+    let mut args = args.clone();
+    args.source.get_or_insert_with(|| "auto".to_owned());
     let record = console.begin("Find documents", &[Step::Find, Step::Plan]);
     let finder = [("GenerateDocPatterns".to_owned(), FINDER.to_owned())];
     let rules = RuleSet::parse(&finder).map_err(|findings| rule_error(&findings))?;
     let mut choices = Choices::load(console, &args.choose)?;
     choices.rules = rules;
-    extract::plan(console, args, &choices, record, |planned| {
+    extract::plan(console, &args, &choices, &InPlace::default(), record, |planned| {
         let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
                         <migration urlid=\"http://www.microsoft.com/migration/1.0/migxmlext/genmigxml\">\n"
             .to_owned();

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     super::{
-        Failed, Native, Task,
+        Failed, Native, Task, read_old_windows,
         switches::{Line, Switch, Value, Verdict, Wrong},
     },
     HELP_SHOWN, asks_help, choice, config, exclude, help, key, need, number, rule_file, rules, space,
@@ -15,10 +15,7 @@ use super::{
     store_path::{StorePath, Wait},
     tell, users,
 };
-use crate::cli::{
-    args::{Arguments, Choose, Verb},
-    verb,
-};
+use crate::cli::args::{Arguments, Choose, Verb};
 use Value::{None as Nothing, Optional, Required};
 use Verdict::{Done, Refused};
 
@@ -128,10 +125,13 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     let arguments = extraction(&line, &store)?;
     let (overwrites, wait) = (line.has("/o"), wait(&line)?);
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| {
+        arguments,
+        Box::new(move |console, what| {
+            if matches!(what, Verb::Extract(args) if args.dry_run) {
+                return read_old_windows(console, what);
+            }
             let prepared = store.prepare(overwrites, wait)?;
-            prepared.finish(console, verb(console, &arguments.verb))
+            prepared.finish(console, read_old_windows(console, what))
         }),
     ))
 }
@@ -189,14 +189,13 @@ fn begin(line: &Line, verb: &str, store: Option<&Path>) -> Result<Native, Wrong>
 fn source(line: &Line, native: &mut Native) -> Result<(), Wrong> {
     let has_source = line.native.iter().any(|word| word.starts_with("--source"));
     line.values("/offline").for_each(|file| native.option("--offline", file));
-    let mut source = "auto".to_owned();
     if let Some(folder) = line.value("/offlinewindir").or(line.value("/offlinewinold")) {
         let (drive, folder) = match folder.split_once(':') {
             Some((drive, folder)) if drive.len() == 1 => (Some(drive), folder),
             _ => (None, folder),
         };
-        if let Some(drive) = drive {
-            source = format!(r"\\.\{drive}:");
+        if let Some(drive) = drive.filter(|_| !has_source) {
+            native.option("--source", &format!(r"\\.\{drive}:"));
         } else if !has_source {
             let message = format!("`{folder}` names no drive.");
             let hint =
@@ -204,9 +203,6 @@ fn source(line: &Line, native: &mut Native) -> Result<(), Wrong> {
             return Err(Wrong::arguments(message, hint));
         }
         native.option("--windows-dir", folder.trim_end_matches(['\\', '/']));
-    }
-    if !has_source {
-        native.option("--source", &source);
     }
     Ok(())
 }
@@ -236,15 +232,15 @@ fn extraction(line: &Line, store: &StorePath) -> Result<Arguments, Failed> {
 /// `/p:FILE`: how much room the store needs.
 fn estimate(line: &Line, store: &Path) -> Result<Task, Failed> {
     let file = PathBuf::from(line.value("/p").unwrap_or_default());
+    space::writable(&file)?;
     let mut native = begin(line, "estimate", Some(store))?;
     native.option("--datastore", &store.display().to_string());
     let arguments = native.read(line)?;
-    space::writable(&file)?;
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| match &arguments.verb {
+        arguments,
+        Box::new(move |console, what| match what {
             Verb::Estimate(args) => space::run(console, args, &file),
-            other => verb(console, other),
+            other => read_old_windows(console, other),
         }),
     ))
 }
@@ -252,16 +248,15 @@ fn estimate(line: &Line, store: &Path) -> Result<Task, Failed> {
 /// `/genconfig:FILE`: the components that there are.
 fn genconfig(line: &Line, file: PathBuf) -> Result<Task, Failed> {
     let mut native = Native::new("estimate", PROGRAM, line);
-    native.option("--source", "auto");
     tell(line, &mut native, "ScanState.log", None)?;
-    let output = native.read(line)?.output;
+    let arguments = native.read(line)?;
     let choose = Choose {
         rules: rules(line).into_iter().map(PathBuf::from).collect(),
         windows_settings: true,
         ..Choose::default()
     };
     let overwrites = line.has("/o");
-    Ok(Task::Run(output, Box::new(move |console| config::run(console, &choose, &file, overwrites))))
+    Ok(Task::Run(arguments, Box::new(move |console, _| config::run(console, &choose, &file, overwrites))))
 }
 
 /// `/genmigxml:FILE`: what the document finder finds.
@@ -269,10 +264,10 @@ fn genmigxml(line: &Line, file: PathBuf) -> Result<Task, Failed> {
     let arguments = begin(line, "estimate", None)?.read(line)?;
     let overwrites = line.has("/o");
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| match &arguments.verb {
+        arguments,
+        Box::new(move |console, what| match what {
             Verb::Estimate(args) => rule_file::run(console, &args.taking, &file, overwrites),
-            other => verb(console, other),
+            other => read_old_windows(console, other),
         }),
     ))
 }

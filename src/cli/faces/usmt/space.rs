@@ -20,7 +20,9 @@ pub(super) fn writable(file: &Path) -> Result<(), Wrong> {
 }
 
 pub(super) fn run(console: &Console, args: &args::Estimate, file: &Path) -> Result<Exit, UserError> {
-    estimate::estimate(console, args, |report| {
+    let mut args = args.clone();
+    args.taking.source.get_or_insert_with(|| "auto".to_owned());
+    estimate::estimate(console, &args, |report| {
         fs_err::write(file, xml(report.stored_at_most)).map_err(|error| UserError::write(&error))?;
         console.outcome(format!("the estimate is in {}", file.display()));
         Ok(())

@@ -125,8 +125,8 @@ fn verify(line: &Line) -> Result<Task, Failed> {
     let arguments = native.read(line)?;
     let report = line.value("/verify").unwrap_or("summary").to_ascii_lowercase();
     Ok(Task::Run(
-        arguments.output.clone(),
-        Box::new(move |console| match &arguments.verb {
+        arguments,
+        Box::new(move |console, what| match what {
             Verb::Verify(args) if report != "summary" => list(console, args, &report),
             native => verb(console, native),
         }),
@@ -176,7 +176,7 @@ fn extract(line: &Line) -> Result<Task, Failed> {
         native.flag("--overwrite");
     }
     let arguments = native.read(line)?;
-    Ok(Task::Run(arguments.output.clone(), Box::new(move |console| verb(console, &arguments.verb))))
+    Ok(Task::Run(arguments, Box::new(verb)))
 }
 
 /// `/rd`: only what is a store of ours is removed.
