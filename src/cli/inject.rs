@@ -174,7 +174,7 @@ fn wishes(
     };
     let password = match &args.account_password_file {
         Some(path) => AccountPassword(password::text(path, "--account-password-file")?),
-        None => AccountPassword::default(),
+        None => args.account_password.clone(),
     };
     let create = args.create_accounts.then_some(NewAccounts { password, enabled: args.enable_accounts });
     let run_commands = args.run_rule_commands;
