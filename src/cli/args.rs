@@ -150,6 +150,8 @@ pub(super) enum Verb {
     Rules(Rules),
     /// In the new Windows: do what an inject left for its first start
     FirstStart(FirstStart),
+    /// Ask for everything on the terminal, by keyboard: disk, Windows, users, datastore; then watch the run, read its log
+    Technician,
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }

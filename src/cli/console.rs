@@ -64,6 +64,8 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
+    /// Nothing at all is printed, because the terminal shows something else.
+    muted: bool,
     log: Option<Arc<Log>>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
@@ -129,6 +131,7 @@ impl Console {
         Self {
             json: output.json,
             quiet: output.quiet,
+            muted: false,
             log: None,
             progress_log: None,
             told: Mutex::default(),
@@ -150,6 +153,16 @@ impl Console {
     /// A console that says nothing at all.
     pub(super) fn silent() -> Self {
         Self::without_log(&Output { quiet: true, ..Output::default() })
+    }
+
+    /// A console for another run, which writes to the same log and prints nothing: the terminal shows its record.
+    pub(super) fn behind_a_screen(&self) -> Self {
+        Self { muted: true, log: self.log.clone(), ..Self::silent() }
+    }
+
+    /// The record of the run, for whoever shows it.
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
     }
 
     /// Begins the run: says what it does and in which steps, and opens the status window where one is wanted. Without
@@ -179,8 +192,8 @@ impl Console {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
-    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is something to read and
-    /// it is to stay for that.
+    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is
+    /// something to read and it is to stay for that.
     pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
         let (exit, text) = match result {
             Err(error) => (error.exit, error.to_string()),
@@ -193,6 +206,7 @@ impl Console {
             log.end(exit as u8, message);
         }
         self.end_with_status(exit, &text);
+        let text = message.to_owned();
         self.record.course.end(End { exit_code: exit as u8, is_done, text });
         if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
             window.wait();
@@ -340,7 +354,9 @@ impl Console {
     /// Why the run ends as it does, where its result is printed all the same.
     pub(super) fn complain(&self, error: &UserError) {
         self.tell_person(Severity::Error, &error.to_string());
-        let _ = writeln!(io::stderr().lock(), "error: {error}");
+        if !self.muted {
+            let _ = writeln!(io::stderr().lock(), "error: {error}");
+        }
     }
 
     /// Lists what was skipped or failed, and says with which code the run ends because of it. On a terminal many items

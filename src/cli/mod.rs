@@ -33,6 +33,7 @@ mod shown;
 mod source;
 mod store;
 mod task_sequence;
+mod terminal;
 mod users;
 mod watch;
 mod window;
@@ -121,6 +122,7 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
         Verb::Rules(args::Rules::Schema) => rules::schema(console),
         Verb::FirstStart(args) => first_start::run(console, args),
+        Verb::Technician => terminal::run(console),
         Verb::Demo(args) => demo::run(console, args),
     }
 }
