@@ -517,7 +517,7 @@ pub(super) struct Inject {
     /// Password of the accounts that are made: the first line of FILE; none when not given
     #[arg(long, value_name = "FILE", requires = "create_accounts")]
     pub(super) account_password_file: Option<PathBuf>,
-    /// The password itself, where another program's command line or a task sequence has it.
+    /// The password itself, where a task sequence or another program's command line has it.
     #[arg(skip)]
     pub(super) account_password: AccountPassword,
     /// Accounts that are made can be logged on with at once
