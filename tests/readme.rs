@@ -30,7 +30,9 @@ fn place(word: &str, image: &Path, scratch: &Path) -> String {
         "auto" | r"\\.\D:" | "disk.img" => image.display().to_string(),
         r"\\server\migration" => below("migration"),
         r"W:\" => below("new-windows"),
-        r"\\server\coldstate\templates\hr.xml" => package_root().join("winpe/templates/hr.xml").display().to_string(),
+        r"\\server\coldstate\templates\hr.xml" => {
+            package_root().join("winpe/templates/hr.xml").display().to_string()
+        }
         "saved" | "case-1" | "case-1.log" | "files.zip" => below(word),
         word => word.to_owned(),
     }
@@ -51,6 +53,11 @@ fn every_command_works(commands: &[&str]) {
         let args = words(command).iter().map(|word| place(word, &old, scratch.path())).collect::<Vec<_>>();
         let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(&args).output().unwrap();
         let code = output.status.code();
+        if args.iter().any(|word| word == "--live") {
+            // There is no running Windows here; what is missing is then all that is said.
+            assert_eq!(code, Some(36), "coldstate {command}: {}", String::from_utf8_lossy(&output.stderr));
+            continue;
+        }
         // 3: the sample has a file that is only in the cloud, and a folder cannot hold all that NTFS can.
         assert!(
             matches!(code, Some(0 | 3)),
@@ -72,11 +79,17 @@ fn every_command_of_the_readme_works() {
 /// Commands of the guide that are not coldstate's, and the test that runs them.
 const RUN_ELSEWHERE: [(&str, &str); 7] = [
     ("winpe/build --zip", "tests/run"),
-    ("winpe/build-bootimage boot.wim coldstate-boot.wim --job winpe/scripts/recover.cmd", "tests/wine-package"),
+    (
+        "winpe/build-bootimage boot.wim coldstate-boot.wim --job winpe/scripts/recover.cmd",
+        "tests/wine-package",
+    ),
     ("winpe/build-bootimage boot.wim configmgr-boot.wim --tool-only", "tests/wine-package"),
     ("build-bootimage.cmd boot.wim coldstate-boot.wim 1 scripts\\recover.cmd", "tests/wine-package"),
     ("build-bootimage.cmd boot.wim configmgr-boot.wim 1 tool-only", "tests/wine-package"),
-    ("cscript //nologo \\\\server\\coldstate\\scripts\\Inject.vbs /datastore:\\\\server\\migration", "tests/wine-package"),
+    (
+        "cscript //nologo \\\\server\\coldstate\\scripts\\Inject.vbs /datastore:\\\\server\\migration",
+        "tests/wine-package",
+    ),
     // There is no PowerShell here; tests/winpe/powershell.rs reads the script.
     (".\\New-ColdstateTaskSequence.ps1", ""),
 ];

@@ -10,6 +10,9 @@ mod gather;
 mod hive;
 /// Personalities come back whole in a folder and on a volume, and nothing is written outside.
 mod inject;
+/// Users come into a running Windows, and what waits for a first start is done once.
+#[cfg(target_os = "linux")]
+mod live;
 /// The commands of README.md work.
 mod readme;
 /// Old volumes extracted and injected by the real program, and compared as ntfs-3g reads them.

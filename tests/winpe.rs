@@ -87,14 +87,25 @@ fn a_command_line_is_split_as_windows_does() {
 
 /// Runs one of our command lines and asserts that it did its job: 0, or 3 for items that cannot be had.
 fn does_its_job(words: &[String], told: &str) {
+    let (code, stderr) = run(words);
+    assert!(matches!(code, Some(0 | 3)), "{told}\nended with {code:?}:\n{stderr}");
+}
+
+/// Runs one of our command lines and asserts its exit code.
+fn ends_with(expected: i32, words: &[String], told: &str) {
+    let (code, stderr) = run(words);
+    assert_eq!(code, Some(expected), "{told}\n{stderr}");
+}
+
+fn run(words: &[String]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(words).output().unwrap();
-    let code = output.status.code();
-    assert!(matches!(code, Some(0 | 3)), "{told}\nended with {code:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Whether a program is there; where it is not, the test says that it did not run.
 fn have(program: &str) -> bool {
-    let there = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file());
+    let there = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join(program).is_file());
     if !there {
         println!("skipped: no {program}");
     }
@@ -106,7 +117,10 @@ fn the_package_definition_names_what_is_in_the_package() {
     let text = fs_err::read_to_string(winpe().join("sequences/coldstate.sms")).unwrap();
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
     assert_eq!(value("Version"), "2.0", "the version of the format");
-    assert!(text.contains(&format!("\nVersion={}\n", env!("CARGO_PKG_VERSION"))), "the version of the package");
+    assert!(
+        text.contains(&format!("\nVersion={}\n", env!("CARGO_PKG_VERSION"))),
+        "the version of the package"
+    );
     for program in value("Programs").split(',') {
         assert!(text.contains(&format!("\n[{program}]\n")), "{program} has no section");
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{error::UserError, exit::Exit};
-use crate::{nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
+use crate::{inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -37,10 +37,11 @@ Exit codes:
     2  cancelled                              42  datastore damaged
     3  done, some items skipped or failed     61  stopped at an item error
    11  bad arguments                          71  system error
-   26  no Windows found, or several           72  write failed
-   27  datastore not usable                  111  source is locked by BitLocker
-   28  rule or template file                 112  no disk or volume visible
-   34  access denied                         113  inject undone after a failure
+   14  local accounts are missing             72  write failed
+   26  no Windows found, or several          111  source is locked by BitLocker
+   27  datastore not usable                  112  no disk or volume visible
+   28  rule or template file                 113  inject undone after a failure
+   34  access denied
    36  not supported";
 
 const SOURCES: &str = "\
@@ -67,6 +68,9 @@ pub(super) struct Output {
     /// The log was not asked for: where it cannot be written, there is none.
     #[arg(skip)]
     pub(super) log_may_fail: bool,
+    /// The folder of session logs, where there are to be some.
+    #[arg(skip)]
+    pub(super) sessions: Option<PathBuf>,
     /// The progress dialog of the task sequence, where it shows one.
     #[arg(skip)]
     pub(super) dialog: Option<Heading>,
@@ -493,6 +497,9 @@ pub(super) struct Inject {
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
     #[arg(long, value_name = "FOLDER")]
     pub(super) target: Option<PathBuf>,
+    /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
+    #[arg(long, conflicts_with = "target")]
+    pub(super) live: bool,
     #[command(flatten)]
     pub(super) users: Users,
     /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may
@@ -503,6 +510,23 @@ pub(super) struct Inject {
     /// the first that matches counts)
     #[arg(long, value_name = "A=B")]
     pub(super) map_domain: Vec<String>,
+    /// Make local accounts that the new Windows lacks, disabled: at once with --live, else at its first start, after which
+    /// `inject --live` brings their files
+    #[arg(long)]
+    pub(super) create_accounts: bool,
+    /// Password of the accounts that are made: the first line of FILE; none when not given
+    #[arg(long, value_name = "FILE", requires = "create_accounts")]
+    pub(super) account_password_file: Option<PathBuf>,
+    /// The password itself, where a task sequence has it.
+    #[arg(skip)]
+    pub(super) account_password: AccountPassword,
+    /// Accounts that are made can be logged on with at once
+    #[arg(long, requires = "create_accounts")]
+    pub(super) enable_accounts: bool,
+    /// Run the commands that rule files want run in the new Windows: the machine's as the system, a user's at his first
+    /// logon
+    #[arg(long)]
+    pub(super) run_rule_commands: bool,
     /// The coldstate.exe that finishes in the new Windows what only it can do; on Windows this program itself when not
     /// given
     #[arg(long, value_name = "EXE")]
@@ -515,7 +539,7 @@ pub(super) struct Inject {
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
     /// Take back what the run that wrote this journal has done
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "users", "merge"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "live", "users", "merge"])]
     pub(super) undo: Option<PathBuf>,
     /// Show what would be written and what the target cannot hold, and write nothing
     #[arg(long)]

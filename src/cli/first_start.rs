@@ -48,7 +48,10 @@ mod here {
             let parsed = Queue::parse(&fs_err::read(&queue).map_err(failed)?).map_err(|reason| {
                 UserError::new(Exit::Unsupported, format!("{}: {reason}", queue.display()))
             })?;
-            let finished = inject::finish(parsed, &ThisWindows);
+            let finished = inject::finish(parsed, &ThisWindows, &mut |left| {
+                let bytes = left.to_bytes()?;
+                fs_err::write(&queue, bytes).map_err(|error| format!("The queue cannot be written: {error}."))
+            });
             let report = queue.with_file_name(format!("report-{}.json", FileTime::now().0));
             let text = serde_json::to_vec_pretty(&finished).map_err(|error| failed(error.into()))?;
             fs_err::write(report, text).map_err(failed)?;

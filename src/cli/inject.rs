@@ -1,7 +1,8 @@
-//! `inject`: puts personalities of a computer into a new Windows volume or a folder, or takes an inject back.
+//! `inject`: puts personalities of a computer into a new Windows volume, the running Windows or a folder, or takes an inject
+//! back.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,16 +14,17 @@ use super::{
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    interrupt,
+    interrupt, password,
     store::{self, describe},
 };
 use crate::{
     gather::Collisions,
     inject::{
-        self, AccountRules, Done, InjectError, Job, Journal, Loss, OldPersonality, Options, Placed, Plan,
-        Rehearsal, Settled, Settler, StoredPersonality, Target, Wishes,
+        self, AccountPassword, AccountRules, Done, HiveStep, InjectError, Job, Journal, Loss, NewAccounts,
+        OldPersonality, Options, Placed, Plan, RegistryEdit, Rehearsal, Settled, Settler, StoredPersonality,
+        Target, Wishes,
     },
-    nt::WinPath,
+    nt::{NtString, WinPath},
     record::{Note, Record, State, Step},
     rules::Collision,
     store::Personality,
@@ -53,7 +55,10 @@ struct Settlement {
     product: String,
     settlers: Vec<Settler>,
     hives: Vec<WinPath>,
-    first_start: BTreeSet<Job>,
+    /// Keys of the running Windows that change.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    registry: BTreeSet<NtString>,
+    first_start: Vec<Job>,
     service: Option<String>,
 }
 
@@ -63,7 +68,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     }
     let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
     let computer = needed(args.computer.as_ref(), "--computer NAME")?;
-    let root = needed(args.target.as_ref(), "--target FOLDER")?;
+    let mut target = open(args)?;
     let select = Select {
         store: args::Store { datastore: Some(datastore.clone()), password: args.password.clone() },
         whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
@@ -80,62 +85,46 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     interrupt::cancels(&record);
     record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
     record.course.enter(Step::Plan);
-    if !root.is_dir() {
-        return Err(UserError::new(
-            Exit::BadArguments,
-            format!("The target `{}` is no folder.", root.display()),
-        )
-        .hint("Give an existing folder, or the root of a mounted NTFS volume."));
-    }
-    let failed = |error: InjectError| inject_error(&error);
-    let target = inject::open(root).map_err(failed)?;
     let olds: Vec<OldPersonality<'_>> = (selected.personalities.iter().zip(&stored))
         .map(|(one, source)| OldPersonality { header: &one.header, source })
         .collect();
-    let mut settled = settle(args, &*target, &olds, &record)?;
-    let placements = settled.as_mut().map(|settled| std::mem::take(&mut settled.placements));
-    let hives = settled.as_mut().map(|settled| std::mem::take(&mut settled.hives)).unwrap_or_default();
-    let hive_paths = hives.iter().map(|step| step.path().clone()).collect();
-    let sources: Vec<Placed<'_>> = match (&settled, placements) {
-        (Some(settled), Some(placements)) => settled.placed(&olds, placements),
-        _ => stored.iter().map(|one| Placed::as_it_is(one)).collect(),
+    let names: Vec<String> = selected.personalities.iter().map(describe).collect();
+    let mut wishes = wishes(args, &*target, &olds)?;
+    let journal = if args.live && !args.dry_run { Some(begin_journal(args, &*target)?) } else { None };
+    let mut inject = || {
+        if let (Some(journal), Some((folder, wishes))) = (&journal, &mut wishes) {
+            let prepared = inject::prepare(&*target, folder, &olds, wishes, journal).map_err(failed)?;
+            wishes.refused = prepared.refused;
+            if prepared.changed {
+                target = inject::open_running().map_err(failed)?;
+            }
+        }
+        Run { console, args, computer, names: &names, olds: &olds, record: &record }.run(
+            &*target,
+            wishes.take(),
+            journal.as_ref(),
+        )
     };
-    let carried = agreed(&olds).files.map(of_template);
-    let options = Options { merge: merge(args.merge.or(carried), settled.is_some()) };
-    let mut plan = inject::plan(&sources, &*target, &options, &record).map_err(failed)?;
-    plan.add_hives(hives, &*target).map_err(failed)?;
-    let windows = settled.as_ref().map(|settled| Settlement::new(settled, hive_paths));
-    if let Some(windows) = &windows {
-        print_settlement(console, windows);
+    let result = inject();
+    if let (Err(_), Some(path)) = (&result, journal.as_ref().and_then(Journal::path)) {
+        // What was carried out was taken back already; accounts and profiles made before it were not.
+        inject::undo_in(&*target, path, &record).map_err(failed)?;
     }
-    print_plan(console, &plan, root);
-    let done = act(console, args, &plan, &sources, &*target, &record)?;
-    let exit = console.notes(&record);
-    let verb = if args.dry_run { "would be written" } else { "written" };
-    console.note_fact("computer", computer.as_str());
-    console.note_fact("personalities", selected.personalities.len());
-    console.note_fact("bytes", done.bytes);
-    console.outcome(format!(
-        "{} files and {} folders {verb} to {}: {}",
-        done.files,
-        done.folders,
-        root.display(),
-        bytes(done.bytes)
-    ));
-    if let Some(journal) = &done.journal {
-        console.line(format!("to take it back: coldstate inject --undo {}", journal.display()));
+    result
+}
+
+/// Opens what the personalities go into.
+fn open(args: &args::Inject) -> Result<Box<dyn Target>, UserError> {
+    let root = match &args.target {
+        _ if args.live => return inject::open_running().map_err(failed),
+        root => needed(root.as_ref(), "--target FOLDER, or --live,")?,
+    };
+    if !root.is_dir() {
+        let what = format!("The target `{}` is no folder.", root.display());
+        return Err(UserError::new(Exit::BadArguments, what)
+            .hint("Give an existing folder, or the root of a mounted NTFS volume."));
     }
-    console.json(&Report {
-        personalities: selected.personalities.iter().map(describe).collect(),
-        dry_run: args.dry_run,
-        windows,
-        done: &done,
-        ini_files: plan.ini_files().collect(),
-        losses: &plan.losses,
-        notes: record.notes(),
-        exit_code: exit as u8,
-    });
-    Ok(exit)
+    inject::open(root).map_err(failed)
 }
 
 /// Tells the progress file what is to be applied.
@@ -150,29 +139,29 @@ fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
     console.phase(Phase::Applying);
 }
 
-/// Decides what becomes of the personalities in the Windows of the target; none when it holds no Windows.
-fn settle<'t>(
+/// What the administrator wishes of the Windows of the target, and its folder; none when it holds no Windows.
+fn wishes(
     args: &args::Inject,
-    target: &'t dyn Target,
+    target: &dyn Target,
     olds: &[OldPersonality<'_>],
-    record: &Record,
-) -> Result<Option<Settled<'t>>, UserError> {
+) -> Result<Option<(WinPath, Wishes)>, UserError> {
     let bad = |text: String| UserError::new(Exit::BadArguments, text);
     let accounts = AccountRules::parse(&args.map_user, &args.map_domain).map_err(bad)?;
     let Some(folder) = inject::windows_folder(target) else {
-        let is_mapped = !args.map_user.is_empty() || !args.map_domain.is_empty();
-        return match is_mapped {
+        let is_about_windows =
+            args.create_accounts || !args.map_user.is_empty() || !args.map_domain.is_empty();
+        return match is_about_windows {
             true => Err(UserError::new(
                 Exit::NoInstallation,
-                format!("There is no Windows in {}, so nobody can become another account.", target.root().display()),
+                format!("There is no Windows in {}, so nobody can become an account.", target.root().display()),
             )
-            .hint("Give the root of the volume that holds the new Windows, or leave out --map-user and --map-domain.")),
+            .hint("Give the root of the volume that holds the new Windows, or leave out --map-user, --map-domain and --create-accounts.")),
             false => Ok(None),
         };
     };
     let tool = match &args.first_start_tool {
         Some(path) => Some(path.clone()),
-        None if cfg!(windows) => std::env::current_exe().ok(),
+        None if cfg!(windows) && !args.live => std::env::current_exe().ok(),
         None => None,
     };
     let read = |path: PathBuf| fs_err::read(path).map_err(|error| bad(format!("{error}.")));
@@ -183,24 +172,164 @@ fn settle<'t>(
         Some(Merge::Replace | Merge::Rename) => Collision::Source,
         None => agreed(olds).settings.unwrap_or(Collision::Source),
     };
-    let wishes = Wishes { accounts, collision, tool: tool.map(read).transpose()? };
-    inject::settle(target, folder, olds, wishes, record).map(Some).map_err(|error| inject_error(&error))
+    let password = match &args.account_password_file {
+        Some(path) => AccountPassword(password::text(path, "--account-password-file")?),
+        None => args.account_password.clone(),
+    };
+    let create = args.create_accounts.then_some(NewAccounts { password, enabled: args.enable_accounts });
+    let run_commands = args.run_rule_commands;
+    let tool = tool.map(read).transpose()?;
+    let refused = BTreeMap::new();
+    Ok(Some((folder, Wishes { accounts, collision, tool, create, run_commands, refused })))
+}
+
+fn begin_journal(args: &args::Inject, target: &dyn Target) -> Result<Journal, UserError> {
+    let path = args.journal.clone().unwrap_or_else(|| journal_beside(target.root()));
+    Journal::create(&path, target).map_err(failed)
+}
+
+/// One inject into a target that is ready.
+struct Run<'a> {
+    console: &'a Console,
+    args: &'a args::Inject,
+    /// Where the personalities come from.
+    computer: &'a str,
+    /// What the personalities are called.
+    names: &'a [String],
+    olds: &'a [OldPersonality<'a>],
+    record: &'a Arc<Record>,
+}
+
+impl Run<'_> {
+    /// Decides, shows, does, reports.
+    fn run(
+        &self,
+        target: &dyn Target,
+        wishes: Option<(WinPath, Wishes)>,
+        journal: Option<&Journal>,
+    ) -> Result<Exit, UserError> {
+        let Run { console, args, olds, record, .. } = *self;
+        let settle = |(folder, wishes)| inject::settle(target, folder, olds, wishes, record);
+        let mut settled = wishes.map(settle).transpose().map_err(failed)?;
+        if let Some(settled) = &settled {
+            somebody_can_be_injected(&settled.settlers, args)?;
+        }
+        let taken = settled.as_mut().map(|settled| {
+            let (hives, edits) = (std::mem::take(&mut settled.hives), std::mem::take(&mut settled.edits));
+            (std::mem::take(&mut settled.placements), hives, edits)
+        });
+        let (placements, hives, edits) = taken.unwrap_or_default();
+        let windows = settled.as_ref().map(|settled| Settlement::new(settled, &hives, &edits));
+        let sources: Vec<Placed<'_>> = match &settled {
+            Some(settled) => settled.placed(olds, placements),
+            None => olds.iter().map(|one| Placed::as_it_is(one.source)).collect(),
+        };
+        let carried = agreed(olds).files.map(of_template);
+        let options = Options { merge: merge(args.merge.or(carried), settled.is_some()) };
+        let mut plan = inject::plan(&sources, target, &options, record).map_err(failed)?;
+        plan.add_hives(hives, target).map_err(failed)?;
+        if args.live {
+            plan.add_running(
+                edits,
+                settled.as_ref().map(|settled| settled.queue.jobs.clone()).unwrap_or_default(),
+            );
+        }
+        if let Some(windows) = &windows {
+            print_settlement(console, windows, args.live);
+        }
+        print_plan(console, &plan, target.root());
+        let done = self.act(&plan, &sources, target, journal)?;
+        self.report(target, windows, &plan, &done)
+    }
+
+    /// Carries the plan out, or rehearses it.
+    fn act(
+        &self,
+        plan: &Plan,
+        sources: &[Placed<'_>],
+        target: &dyn Target,
+        journal: Option<&Journal>,
+    ) -> Result<Done, UserError> {
+        let record = self.record;
+        if self.args.dry_run {
+            return inject::act(plan, sources, &Rehearsal(target), &Journal::nowhere(), record)
+                .map_err(failed);
+        }
+        let own = if journal.is_none() { Some(begin_journal(self.args, target)?) } else { None };
+        let nowhere = Journal::nowhere();
+        let journal = journal.or(own.as_ref()).unwrap_or(&nowhere);
+        record.course.enter(Step::Put);
+        record.course.everyone(State::Running);
+        let _progress = self.console.progress("injecting", record);
+        inject::act(plan, sources, target, journal, record).map_err(failed)
+    }
+
+    fn report(
+        &self,
+        target: &dyn Target,
+        windows: Option<Settlement>,
+        plan: &Plan,
+        done: &Done,
+    ) -> Result<Exit, UserError> {
+        let Run { console, args, record, .. } = *self;
+        let exit = console.notes(record);
+        let verb = if args.dry_run { "would be written" } else { "written" };
+        console.note_fact("computer", self.computer);
+        console.note_fact("personalities", self.names.len());
+        console.note_fact("bytes", done.bytes);
+        console.outcome(format!(
+            "{} files and {} folders {verb} to {}: {}",
+            done.files,
+            done.folders,
+            target.root().display(),
+            bytes(done.bytes)
+        ));
+        if let Some(journal) = &done.journal {
+            console.line(format!("to take it back: coldstate inject --undo {}", journal.display()));
+        }
+        console.json(&Report {
+            personalities: self.names.to_vec(),
+            dry_run: args.dry_run,
+            windows,
+            done,
+            ini_files: plan.ini_files().collect(),
+            losses: &plan.losses,
+            notes: record.notes(),
+            exit_code: exit as u8,
+        });
+        Ok(exit)
+    }
+}
+
+/// Ends the run, before anything is written, where every user is refused and accounts are missing: USMT does the same.
+fn somebody_can_be_injected(settlers: &[Settler], args: &args::Inject) -> Result<(), UserError> {
+    let users = || settlers.iter().filter(|settler| settler.account.is_some() || settler.refusal.is_some());
+    let missing: Vec<&str> =
+        users().filter_map(|settler| settler.refusal.as_ref()?.missing.as_deref()).collect();
+    if missing.is_empty() || args.create_accounts || users().any(|settler| settler.refusal.is_none()) {
+        return Ok(());
+    }
+    let what =
+        format!("No user can be injected: the new Windows lacks the local accounts {}.", missing.join(", "));
+    Err(UserError::new(Exit::NoAccount, what)
+        .hint("--create-accounts makes them, --map-user OLD=NEW names others; nothing was written."))
 }
 
 impl Settlement {
-    fn new(settled: &Settled<'_>, hives: Vec<WinPath>) -> Self {
+    fn new(settled: &Settled<'_>, hives: &[HiveStep], edits: &[RegistryEdit]) -> Self {
         Self {
             computer: settled.windows.computer_name.clone(),
             product: settled.windows.product_name.clone(),
             settlers: settled.settlers.clone(),
-            hives,
+            hives: hives.iter().map(|step| step.path().clone()).collect(),
+            registry: edits.iter().map(|edit| edit.key().clone()).collect(),
             first_start: settled.queue.jobs.clone(),
             service: settled.service.clone(),
         }
     }
 }
 
-fn print_settlement(console: &Console, windows: &Settlement) {
+fn print_settlement(console: &Console, windows: &Settlement, is_live: bool) {
     console.status(format!("the target holds {} of {}", windows.product, windows.computer));
     for settler in &windows.settlers {
         match (&settler.account, &settler.home) {
@@ -225,11 +354,14 @@ fn print_settlement(console: &Console, windows: &Settlement) {
     for hive in &windows.hives {
         console.status(format!("hive to be written: {hive}"));
     }
+    for key in &windows.registry {
+        console.status(format!(r"key to be changed: HKLM\{key}"));
+    }
     for job in &windows.first_start {
-        console.status(format!("at the first start: {job}"));
+        console.status(format!("{}: {job}", if is_live { "at the end" } else { "at the first start" }));
     }
     match &windows.service {
-        _ if windows.first_start.is_empty() => {}
+        _ if is_live || windows.first_start.is_empty() => {}
         Some(command) => console.status(format!("the new Windows starts once: {command}")),
         None => console.warn(
             "nothing starts what waits for the first start: give --first-start-tool, or run `coldstate first-start` in the new Windows",
@@ -237,38 +369,15 @@ fn print_settlement(console: &Console, windows: &Settlement) {
     }
 }
 
-/// Carries the plan out, or rehearses it.
-fn act(
-    console: &Console,
-    args: &args::Inject,
-    plan: &Plan,
-    sources: &[Placed<'_>],
-    target: &dyn Target,
-    record: &Arc<Record>,
-) -> Result<Done, UserError> {
-    let failed = |error: InjectError| inject_error(&error);
-    if args.dry_run {
-        return inject::act(plan, sources, &Rehearsal(target), &Journal::nowhere(), record).map_err(failed);
-    }
-    let path = args.journal.clone().unwrap_or_else(|| journal_beside(target.root()));
-    let journal = Journal::create(&path, target).map_err(failed)?;
-    record.course.enter(Step::Put);
-    record.course.everyone(State::Running);
-    let _progress = console.progress("injecting", record);
-    inject::act(plan, sources, target, &journal, record).map_err(failed)
-}
-
-/// The journal's place when none is given: beside the target, so that the target holds only what was injected.
+/// The journal's place when none is given: beside the target, so that the target holds only what was injected. Nothing is
+/// beside the root of a drive, and the folder this runs in may be a boot image's, which is gone at the next start: there it
+/// lies in the root.
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let time = crate::nt::FileTime::now().0;
-    let folder = match target.parent() {
-        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
-        None => target,
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-    };
-    folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
+    let name = format!("coldstate-journal-{}.jsonl", crate::nt::FileTime::now().0);
+    match (target.file_name(), target.parent()) {
+        (Some(of), Some(folder)) => folder.join(format!("{}.{name}", of.to_string_lossy())),
+        _ => target.join(name),
+    }
 }
 
 /// What the template of the extraction said of collisions; nothing where personalities of several templates disagree.
@@ -324,7 +433,7 @@ fn undo(console: &Console, journal: &Path) -> Result<Exit, UserError> {
         )
         .hint(JOURNAL_HINT));
     }
-    let root = inject::undo(journal, &record).map_err(|error| inject_error(&error))?;
+    let root = inject::undo(journal, &record).map_err(failed)?;
     let exit = console.notes(&record);
     let outcome =
         if exit == Exit::Done { "is as it was before the inject" } else { "is not fully as it was" };
@@ -333,6 +442,10 @@ fn undo(console: &Console, journal: &Path) -> Result<Exit, UserError> {
         "target": root, "notes": record.notes(), "exit_code": exit as u8,
     }));
     Ok(exit)
+}
+
+fn failed(error: InjectError) -> UserError {
+    inject_error(&error)
 }
 
 pub(super) fn inject_error(error: &InjectError) -> UserError {
@@ -356,6 +469,13 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
         InjectError::Undone { .. } => {
             (Exit::InjectUndone, "The target is as it was; remove the cause and run again.")
         }
+        InjectError::NotWindows => {
+            (Exit::Unsupported, "Give --target, or run this in the Windows that it is for.")
+        }
+        InjectError::NotAdministrator => (
+            Exit::AccessDenied,
+            "Open the command prompt with \"Run as administrator\", and run it there again.",
+        ),
         InjectError::Cancelled => (Exit::Cancelled, "The target is as it was."),
         _ => (Exit::WriteFailed, "The journal says what is left."),
     };

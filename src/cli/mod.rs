@@ -28,6 +28,7 @@ mod planned;
 mod prune;
 mod reg;
 mod rules;
+mod session;
 mod shown;
 mod source;
 mod store;
@@ -68,6 +69,8 @@ fn perform(mut arguments: Arguments, run: impl FnOnce(&Console, &Verb) -> Result
     let environment = environment.as_ref().map(|environment| environment as &dyn Environment);
     if let Some(environment) = environment {
         task_sequence::defaults(environment, &mut arguments);
+        let sessions = &mut arguments.output.sessions;
+        *sessions = sessions.take().or_else(|| session::folder("coldstate"));
     }
     let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {

@@ -4,6 +4,7 @@
 //! What must not go on item by item ends the run and takes it back: a full target, a target or a datastore that is gone.
 
 mod hives;
+mod running;
 
 use std::{
     collections::HashSet,
@@ -21,9 +22,9 @@ use serde::Serialize;
 
 use super::{
     InjectError, Journal, Placed, Source,
-    journal::{self, Entry},
+    journal::{self, Entry, Journalled},
     plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
-    settle::links,
+    settle::{Finished, links},
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
 };
 use crate::{
@@ -53,6 +54,11 @@ pub struct Done {
     pub present: u64,
     /// Registry hives written.
     pub hives: u64,
+    /// Values and keys changed in the registry of the running Windows.
+    pub registry: u64,
+    /// What the running Windows was asked to do besides, and what became of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Finished>,
     /// Bytes of contents written.
     pub bytes: u64,
     /// Where the journal is; none for a dry run.
@@ -86,6 +92,8 @@ pub fn act(
         files: AtomicU64::new(0),
         rewritten: AtomicU64::new(0),
         hives: AtomicU64::new(0),
+        registry: AtomicU64::new(0),
+        jobs: Mutex::default(),
         bytes: AtomicU64::new(0),
     };
     record.progress.expect(plan.file_count() as u64, plan.bytes);
@@ -96,6 +104,8 @@ pub fn act(
         rewritten: run.rewritten.into_inner(),
         present: plan.present,
         hives: run.hives.into_inner(),
+        registry: run.registry.into_inner(),
+        jobs: run.jobs.into_inner().unwrap_or_else(PoisonError::into_inner),
         bytes: run.bytes.into_inner(),
         journal: journal.path().map(Into::into),
         set_aside: (run.set_aside.into_inner() > 0).then_some(run.aside),
@@ -115,6 +125,8 @@ struct Run<'a> {
     files: AtomicU64,
     rewritten: AtomicU64,
     hives: AtomicU64,
+    registry: AtomicU64,
+    jobs: Mutex<Vec<Finished>>,
     bytes: AtomicU64,
 }
 
@@ -163,6 +175,8 @@ impl Run<'_> {
             self.write_ini(step, &unmade)?;
         }
         self.write_hives(&plan.hives)?;
+        self.edit_registry(&plan.edits)?;
+        self.do_jobs(&plan.jobs)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             if !unmade.contains(&step.path.to_upper()) {
@@ -387,8 +401,9 @@ impl Run<'_> {
             self.write_rewritten(&step.bytes, &step.path, writer)?;
             if let Entry::Replaced { before, .. } = entry {
                 let times = before.times.map(|old| Times { created: old.created, ..Times::default() });
-                let Metadata { attributes, security, .. } = (**before).clone();
-                self.set(&step.path, &Metadata { attributes, times, security, ..Metadata::default() })?;
+                let Metadata { short, attributes, security, .. } = (**before).clone();
+                let metadata = Metadata { short, attributes, times, security, ..Metadata::default() };
+                self.set(&step.path, &metadata)?;
             }
             Ok(())
         });
@@ -596,7 +611,7 @@ impl Run<'_> {
     fn take_back(&self, cause: InjectError) -> InjectError {
         let Some(path) = self.journal.path() else { return cause };
         let cause = Box::new(cause);
-        let Ok((_, entries)) = journal::read(path) else {
+        let Ok(Journalled { entries, .. }) = journal::read(path) else {
             return InjectError::HalfUndone { cause, journal: path.into() };
         };
         let left = journal::take_back(self.target, &entries, self.record);

@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     InjectError,
+    running::{Group, RegistryEdit, RunningWindows},
     target::{Metadata, Target, TargetError},
 };
 use crate::{
     gather::Hash,
-    nt::{FileTime, WinPath},
+    nt::{FileTime, Sid, WinPath},
     record::{Outcome, Record},
 };
 
@@ -41,6 +42,9 @@ pub enum Entry {
         target: PathBuf,
         /// When.
         time: FileTime,
+        /// The target is the Windows that runs.
+        #[serde(default, skip_serializing_if = "is_false")]
+        running: bool,
     },
     /// Something is about to be made where nothing was.
     Created {
@@ -70,6 +74,30 @@ pub enum Entry {
         /// What it was like.
         before: Box<Metadata>,
     },
+    /// A value or key of the registry of the running Windows is about to change.
+    Registry {
+        /// The change.
+        edit: RegistryEdit,
+    },
+    /// The running Windows made an account. This line and the next two are written after: an undo takes back nothing that
+    /// was there.
+    Account {
+        /// Its name.
+        name: String,
+    },
+    /// The running Windows made a profile.
+    Profile {
+        /// Whose.
+        user: Sid,
+    },
+    /// An account became a member of a local group.
+    Joined {
+        /// Whose.
+        user: Sid,
+        /// Which.
+        #[serde(flatten)]
+        group: Group,
+    },
     /// The last line of an inject that came to its end.
     Finished {},
     /// The last line after everything was taken back.
@@ -97,8 +125,9 @@ impl Journal {
             .map_err(|source| InjectError::Journal { source })?;
         let journal = Self { path: path.into(), file: Some(Mutex::new(file)) };
         // The undo may be started from another folder.
-        let target = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
-        journal.write(&Entry::Started { format: FORMAT, target, time: FileTime::now() })?;
+        let root = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
+        let running = target.running().is_some();
+        journal.write(&Entry::Started { format: FORMAT, target: root, time: FileTime::now(), running })?;
         Ok(journal)
     }
 
@@ -148,18 +177,28 @@ impl Journal {
     }
 }
 
-/// Reads a journal: the root of its target and all changes in the order in which they were made.
+/// What a journal says.
+pub(super) struct Journalled {
+    /// The root of its target.
+    pub(super) root: PathBuf,
+    /// The target is the Windows that runs.
+    pub(super) running: bool,
+    /// All changes, in the order in which they were made.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Reads a journal.
 ///
 /// A last line that was cut off by the end of the program is left out: the change it announces was not made.
 ///
 /// # Errors
 /// When the file cannot be read or is not a journal.
-pub(super) fn read(path: &Path) -> Result<(PathBuf, Vec<Entry>), InjectError> {
+pub(super) fn read(path: &Path) -> Result<Journalled, InjectError> {
     let not_a_journal = |line: usize| InjectError::NotAJournal { path: path.into(), line };
     let file = fs_err::File::open(path).map_err(|source| InjectError::Journal { source })?;
     let mut entries = Vec::new();
     let mut broken = None;
-    let mut target = None;
+    let mut started = None;
     for (at, line) in BufReader::new(file).split(b'\n').enumerate() {
         let number = at.saturating_add(1);
         let line = line.map_err(|source| InjectError::Journal { source })?;
@@ -167,13 +206,16 @@ pub(super) fn read(path: &Path) -> Result<(PathBuf, Vec<Entry>), InjectError> {
             return Err(not_a_journal(number));
         }
         match serde_json::from_slice(&line) {
-            Ok(Entry::Started { format: FORMAT, target: root, .. }) if at == 0 => target = Some(root),
-            Ok(_) if target.is_none() => return Err(not_a_journal(number)),
+            Ok(Entry::Started { format: FORMAT, target, running, .. }) if at == 0 => {
+                started = Some((target, running));
+            }
+            Ok(_) if started.is_none() => return Err(not_a_journal(number)),
             Ok(entry) => entries.push(entry),
             Err(_) => broken = Some(number),
         }
     }
-    Ok((target.ok_or_else(|| not_a_journal(1))?, entries))
+    let (root, running) = started.ok_or_else(|| not_a_journal(1))?;
+    Ok(Journalled { root, running, entries })
 }
 
 /// Takes changes back, the last first. What cannot be taken back is noted and the rest goes on; returns how much that
@@ -181,21 +223,47 @@ pub(super) fn read(path: &Path) -> Result<(PathBuf, Vec<Entry>), InjectError> {
 pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record) -> usize {
     let mut left = 0;
     for entry in entries.iter().rev() {
-        let (path, result) = match entry {
-            Entry::Created { path } => (path, remove(target, path)),
-            Entry::Replaced { path, aside, before } => (path, put_back(target, path, aside, before)),
-            Entry::Changed { path, before } => (path, target.set(path, before)),
+        let file = |path: &WinPath, result: Result<(), TargetError>| {
+            (path.to_string(), result.map_err(|error| error.to_string()))
+        };
+        let (what, result) = match entry {
+            Entry::Created { path } => file(path, remove(target, path)),
+            Entry::Replaced { path, aside, before } => file(path, put_back(target, path, aside, before)),
+            Entry::Changed { path, before } => file(path, target.set(path, before)),
+            Entry::Registry { edit } => {
+                let back = edit.clone().inverse();
+                (format!(r"HKLM\{}", edit.key()), ask(target, |running| running.edit(&back)))
+            }
+            Entry::Account { name } => {
+                (format!("the account {name}"), ask(target, |running| running.delete_account(name)))
+            }
+            Entry::Profile { user } => {
+                (format!("the profile of {user}"), ask(target, |running| running.delete_profile(user)))
+            }
+            Entry::Joined { user, group } => {
+                let what = format!("{user} in the group {}", group.group);
+                (what, ask(target, |running| running.leave_group(user, group)))
+            }
             Entry::Started { .. } | Entry::Rewritten { .. } | Entry::Finished {} | Entry::Undone {} => {
                 continue;
             }
         };
         if let Err(error) = result {
             let reason = format!("could not be brought back to its previous state: {error}");
-            record.note(Outcome::Failed, path.to_string(), reason);
+            record.note(Outcome::Failed, what, reason);
             left += 1;
         }
     }
     left
+}
+
+/// Asks the running Windows of the target.
+fn ask(
+    target: &dyn Target,
+    undo: impl FnOnce(&dyn RunningWindows) -> std::io::Result<()>,
+) -> Result<(), String> {
+    let running = target.running().ok_or("this is not the Windows that was running")?;
+    undo(running).map_err(|error| error.to_string())
 }
 
 fn remove(target: &dyn Target, path: &WinPath) -> Result<(), TargetError> {
@@ -203,6 +271,11 @@ fn remove(target: &dyn Target, path: &WinPath) -> Result<(), TargetError> {
         Err(error) if error.is_absent() => Ok(()),
         other => other,
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde wants")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The thing set aside is what tells whether the step is still to be done: once it is back, `path` is the old one and

@@ -14,6 +14,7 @@ mod mapping;
 mod names;
 mod placement;
 mod plan;
+mod running;
 mod settle;
 mod sources;
 mod target;
@@ -24,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use journal::Journalled;
 use thiserror::Error;
 
 use crate::{
@@ -39,15 +41,16 @@ pub use names::NameProblem;
 pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 #[cfg(windows)]
-pub use settle::ThisWindows;
+pub use running::ThisWindows;
+pub use running::{AccountPassword, Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
 pub use settle::{
-    Account, AccountRules, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Queue,
-    Refusal, RegistryMerge, RegistryOwner, RunningWindows, SERVICE, Settled, Settler, Territory, Texts,
-    Trespass, Wishes, finish, settle, user_classes_hive, user_hive_from_default, windows_folder,
+    Account, AccountRules, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Prepared,
+    Queue, Refusal, RegistryMerge, RegistryOwner, SERVICE, Settled, Settler, Territory, Texts, Trespass,
+    Wishes, finish, prepare, settle, user_classes_hive, user_hive_from_default, windows_folder,
 };
 pub use sources::{Below, StoredPersonality};
 pub use target::{
-    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout,
+    ATTRIBUTE_COMPRESSED, ATTRIBUTE_DIRECTORY, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout, Live,
     Loaded, Metadata, Rehearsal, Support, Target, TargetError, TargetTree, Writer,
 };
 pub use zip::{ZipFileError, write_zip};
@@ -148,6 +151,14 @@ pub enum InjectError {
         /// Where to go on.
         journal: PathBuf,
     },
+    /// No Windows runs here.
+    #[error("no Windows runs here")]
+    NotWindows,
+    /// This Windows lets only administrators do this.
+    #[error(
+        "to inject into the running Windows, or to take that back, this program must run as an administrator"
+    )]
+    NotAdministrator,
     /// A rule of the administrator is about nobody.
     #[error("{0} matches no user of these personalities")]
     Unmatched(String),
@@ -182,21 +193,55 @@ pub fn open(root: &Path) -> Result<Box<dyn Target>, InjectError> {
     target::open(root).map_err(|source| InjectError::Target { root: root.into(), source })
 }
 
+/// Opens the running Windows as a target: its system drive, its accounts and its registry.
+///
+/// # Errors
+/// When no Windows runs here, or it cannot be read.
+pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
+    #[cfg(windows)]
+    {
+        if !crate::sys::accounts::is_administrator() {
+            return Err(InjectError::NotAdministrator);
+        }
+        let folder = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".into());
+        let root = PathBuf::from(folder.get(..2).unwrap_or("C:")).join("\\");
+        let files = open(&root)?;
+        let live = Live::new(files, Box::new(ThisWindows), &WinPath::parse(&folder));
+        let failed = |error| {
+            let source = TargetError::new("reading the registry of", &WinPath::root(), error);
+            InjectError::Target { root: root.clone(), source }
+        };
+        Ok(Box::new(live.map_err(failed)?))
+    }
+    #[cfg(not(windows))]
+    Err(InjectError::NotWindows)
+}
+
 /// Brings the target of a journal back to what it was before that inject. May be repeated.
 ///
 /// # Errors
 /// When the journal or its target cannot be opened. What could not be brought back is noted in the record.
 pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
-    let (root, entries) = journal::read(journal)?;
+    let Journalled { root, running, .. } = journal::read(journal)?;
+    let target = if running { open_running()? } else { open(&root)? };
+    undo_in(&*target, journal, record)?;
+    Ok(root)
+}
+
+/// As [`undo`], in a target that is open.
+///
+/// # Errors
+/// When the journal cannot be used. What could not be brought back is noted in the record.
+pub fn undo_in(target: &dyn Target, journal: &Path, record: &Record) -> Result<(), InjectError> {
+    let Journalled { entries, .. } = journal::read(journal)?;
     if entries.last() == Some(&journal::Entry::Undone {}) {
         // What is there now may be newer than that inject.
-        return Ok(root);
+        return Ok(());
     }
-    let target = open(&root)?;
-    let left = journal::take_back(&*target, &entries, record);
-    target.sync().map_err(|error| InjectError::target(&*target, error))?;
+    let left = journal::take_back(target, &entries, record);
+    target.sync().map_err(|error| InjectError::target(target, error))?;
     if left == 0 {
         Journal::append(journal)?.write(&journal::Entry::Undone {})?;
     }
-    Ok(root)
+    Ok(())
 }

@@ -11,12 +11,13 @@ mod cleanup;
 mod conflict;
 mod fit;
 mod ini;
+mod numbers;
 mod planner;
 
 use serde::Serialize;
 
 use super::{
-    HiveStep, InjectError, Placed, names,
+    HiveStep, InjectError, Job, Placed, RegistryEdit, names,
     target::{Feature, Target},
 };
 use crate::{
@@ -128,6 +129,10 @@ pub struct Plan {
     /// What is there already as it would be written.
     pub present: u64,
     pub(super) hives: Vec<HiveStep>,
+    /// Changes of the registry of the running Windows.
+    pub(super) edits: Vec<RegistryEdit>,
+    /// What the running Windows is asked to do at the end.
+    pub(super) jobs: Vec<Job>,
     /// What the target cannot hold.
     pub losses: Vec<Loss>,
     /// Bytes of contents to be written.
@@ -208,6 +213,12 @@ impl Plan {
         self.check_space(target)
     }
 
+    /// Adds what is done by asking the running Windows, after everything else.
+    pub fn add_running(&mut self, edits: Vec<RegistryEdit>, jobs: Vec<Job>) {
+        self.edits.extend(edits);
+        self.jobs.extend(jobs);
+    }
+
     pub(super) fn check_space(&self, target: &dyn Target) -> Result<(), InjectError> {
         let free = target.free_space().map_err(|error| InjectError::target(target, error))?;
         match self.needed > free {
@@ -244,7 +255,8 @@ pub fn plan(
         }
         Ok(())
     })?;
-    folders.sort_by_key(|(_, _, item)| item.path().names().count());
+    // A source at a time: what is made for a new profile comes first, and a mapped folder may have been less deep.
+    folders.sort_by_key(|(source, _, item)| (*source, item.path().names().count()));
     for (source, number, item) in folders {
         planner.folder_item(source, number, item)?;
     }

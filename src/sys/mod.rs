@@ -8,7 +8,10 @@ pub mod device;
 pub mod map;
 /// Files with all that NTFS keeps about them.
 pub mod files;
-/// Hive files, loaded by the running Windows.
+/// Functions of libraries that may not be there.
+#[cfg(windows)]
+mod library;
+/// The registry of the running Windows, and hive files loaded by it.
 pub mod registry;
 /// Accounts and local groups of the running Windows.
 pub mod accounts;

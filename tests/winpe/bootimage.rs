@@ -25,7 +25,11 @@ fn boot_wim(scratch: &Path, machine: u16, more: &[(&str, &str)]) {
     for (name, text) in more {
         fs_err::write(tree.join(SYSTEM32).join(name), text).unwrap();
     }
-    run(Command::new("wimlib-imagex").args(["capture", "--boot"]).arg(&tree).arg(scratch.join("boot.wim")).arg("Windows PE"));
+    run(Command::new("wimlib-imagex")
+        .args(["capture", "--boot"])
+        .arg(&tree)
+        .arg(scratch.join("boot.wim"))
+        .arg("Windows PE"));
     for (arch, content) in [("x64", "the 64-bit exe"), ("x86", "the 32-bit exe")] {
         fs_err::create_dir_all(scratch.join("exes").join(arch)).unwrap();
         fs_err::write(scratch.join("exes").join(arch).join("coldstate.exe"), content).unwrap();
@@ -40,7 +44,12 @@ fn run(command: &mut Command) -> String {
 
 fn build(scratch: &Path, from: &str, to: &str, options: &[&str]) -> Command {
     let mut command = Command::new(winpe().join("build-bootimage"));
-    command.arg(scratch.join(from)).arg(scratch.join(to)).arg("--exes").arg(scratch.join("exes")).args(options);
+    command
+        .arg(scratch.join(from))
+        .arg(scratch.join(to))
+        .arg("--exes")
+        .arg(scratch.join("exes"))
+        .args(options);
     command
 }
 
@@ -72,7 +81,10 @@ fn a_boot_image_gets_the_tool_and_keeps_its_start() {
     let system32 = tree.join(SYSTEM32);
     assert_eq!(read(system32.join("coldstate.exe")), "the 64-bit exe");
     assert_eq!(read(system32.join("startnet.before.cmd")), "wpeinit\r\nours\r\n");
-    assert_eq!(read(system32.join("startnet.cmd")).replace("\r\n", "\n"), read(winpe().join("scripts/startnet.cmd")));
+    assert_eq!(
+        read(system32.join("startnet.cmd")).replace("\r\n", "\n"),
+        read(winpe().join("scripts/startnet.cmd"))
+    );
     let placed = read(tree.join("coldstate/job.cmd"));
     assert_eq!(placed.replace("\r\n", "\n"), read(&job));
     assert_eq!(placed.matches('\n').count(), placed.matches("\r\n").count(), "cmd.exe wants CRLF");

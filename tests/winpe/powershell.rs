@@ -83,8 +83,17 @@ fn every_script_is_well_formed() {
     for script in Script::all() {
         let root = script.tree.root_node();
         let wrong = script.nodes("ERROR");
-        assert!(!root.has_error(), "{}: {:?}", script.name, wrong.first().map(|node| (node.start_position(), script.text(*node))));
-        assert!(script.text.is_ascii(), "{}: an older PowerShell reads it in the code page of the machine", script.name);
+        assert!(
+            !root.has_error(),
+            "{}: {:?}",
+            script.name,
+            wrong.first().map(|node| (node.start_position(), script.text(*node)))
+        );
+        assert!(
+            script.text.is_ascii(),
+            "{}: an older PowerShell reads it in the code page of the machine",
+            script.name
+        );
     }
 }
 
@@ -102,7 +111,11 @@ fn every_cmdlet_is_given_only_parameters_that_it_has() {
             let name = script.text(command.child(0).unwrap());
             let taken = known.get(name).or_else(|| functions.get(name));
             let Some(taken) = taken else {
-                assert!(OWN.contains(&name) || name.starts_with('$'), "{}: {name} is no cmdlet we know", script.name);
+                assert!(
+                    OWN.contains(&name) || name.starts_with('$'),
+                    "{}: {name} is no cmdlet we know",
+                    script.name
+                );
                 continue;
             };
             of_the_console += usize::from(known.contains_key(name));
@@ -110,7 +123,11 @@ fn every_cmdlet_is_given_only_parameters_that_it_has() {
             while let Some(node) = ahead.pop() {
                 if node.kind() == "command_parameter" {
                     let parameter = script.text(node).trim_start_matches('-');
-                    assert!(taken.contains(parameter), "{}: {name} has no parameter {parameter}", script.name);
+                    assert!(
+                        taken.contains(parameter),
+                        "{}: {name} has no parameter {parameter}",
+                        script.name
+                    );
                 }
                 // A command inside of parentheses has parameters of its own.
                 let children = (0..node.child_count() as u32).filter_map(|child| node.child(child));
@@ -136,10 +153,16 @@ fn no_assignment_hides_a_parameter_of_the_script() {
                 .map(|name| name.to_lowercase())
                 .collect(),
         };
-        for assignment in script.nodes("assignment_expression").into_iter().filter(|node| within_function(*node)) {
+        for assignment in
+            script.nodes("assignment_expression").into_iter().filter(|node| within_function(*node))
+        {
             let left = script.text(assignment).split('=').next().unwrap();
             for name in variables(left) {
-                assert!(!parameters.contains(&name.to_lowercase()), "{}: {name} is a parameter of the script", script.name);
+                assert!(
+                    !parameters.contains(&name.to_lowercase()),
+                    "{}: {name} is a parameter of the script",
+                    script.name
+                );
             }
         }
     }
@@ -165,8 +188,13 @@ fn the_creator_makes_the_same_command_lines_as_the_exported_sequences() {
         if !arguments.contains('\'') {
             continue;
         }
-        for (store, computer) in [("%_SMSTSUserStatePath%", "%ColdstateSource%"), ("%ColdstateStore%", "%M7SOURCE%")] {
-            let joined = arguments.trim_matches(['(', ')']).replace("' + $Store + '", store).replace("' + $Computer + '", computer);
+        for (store, computer) in
+            [("%_SMSTSUserStatePath%", "%ColdstateSource%"), ("%ColdstateStore%", "%M7SOURCE%")]
+        {
+            let joined = arguments
+                .trim_matches(['(', ')'])
+                .replace("' + $Store + '", store)
+                .replace("' + $Computer + '", computer);
             made.insert(format!("%ColdstateExe% {}", joined.trim_matches('\'')));
         }
     }

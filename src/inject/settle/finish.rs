@@ -1,21 +1,16 @@
-//! Works on the queue of the first start, in the running Windows.
+//! Does what only a running Windows can: at its first start the jobs of a queue, in `inject --live` the same ones at once.
 //!
-//! Nothing here runs a command that a personality brought: it may have come from anywhere, and this works as the system.
-//! What is not done stays in the report, with what a person can do.
+//! A command that a rule file wants is a job only where the administrator asked for it (see `commands`). What is not done
+//! stays in the report, with the reason.
 
 use serde::Serialize;
 
-use super::{Job, Queue};
-use crate::{nt::Sid, record::Outcome};
-
-/// What the running Windows is asked to do.
-pub trait RunningWindows {
-    /// Makes an account a member of a local group, which is found by its SID where it has one, else by name.
-    ///
-    /// # Errors
-    /// Why it did not.
-    fn join_group(&self, user: &Sid, group: &str, group_sid: Option<&Sid>) -> Result<(), String>;
-}
+use super::{Job, Queue, commands};
+use crate::{
+    inject::running::{AccountPassword, Group, NewAccounts, RunningWindows},
+    nt::Sid,
+    record::Outcome,
+};
 
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,92 +26,95 @@ pub struct Finished {
     pub reason: Option<String>,
 }
 
-/// Does what can be done, and says of everything what became of it.
-pub fn finish(queue: Queue, windows: &dyn RunningWindows) -> Vec<Finished> {
-    let finish = |job: Job| {
-        let result = match &job {
-            Job::JoinGroup { user, group, group_sid, .. } => windows
-                .join_group(user, group, group_sid.as_ref())
-                .map_err(|reason| (Outcome::Failed, reason)),
-            Job::MasterKeys { .. } => Err((
-                Outcome::Skipped,
-                "Only the user's old password opens them: what was saved with it has to be entered anew."
-                    .to_owned(),
-            )),
-            Job::ByRule { .. } => Err((
-                Outcome::Skipped,
-                "Commands of rule files are not run by the system; run it by hand if it is wanted."
-                    .to_owned(),
-            )),
-        };
-        let (outcome, reason) = result.err().unzip();
-        Finished { job, outcome, reason }
-    };
-    queue.jobs.into_iter().map(finish).collect()
-}
-
-/// The Windows this program runs in.
-#[cfg(windows)]
-pub struct ThisWindows;
-
-#[cfg(windows)]
-impl RunningWindows for ThisWindows {
-    fn join_group(&self, user: &Sid, group: &str, group_sid: Option<&Sid>) -> Result<(), String> {
-        use crate::sys::accounts;
-        let name = match group_sid {
-            Some(sid) => accounts::name_of(sid)
-                .map_err(|error| format!("This Windows has no group {sid} ({group}): {error}."))?,
-            None => group.to_owned(),
-        };
-        accounts::add_to_group(&name, user)
-            .map_err(|error| format!("This Windows did not make {user} a member of {name}: {error}."))
+/// Works on a queue, and says of everything what became of it.
+///
+/// `strike` keeps what is left of the queue before something is begun that must not be done twice: whatever happens then,
+/// it is not begun again.
+pub fn finish(
+    mut queue: Queue,
+    windows: &dyn RunningWindows,
+    strike: &mut dyn FnMut(&Queue) -> Result<(), String>,
+) -> Vec<Finished> {
+    let mut all = Vec::new();
+    while !queue.jobs.is_empty() {
+        let job = queue.jobs.remove(0);
+        let struck = if job.is_once() { strike(&queue) } else { Ok(()) };
+        let failed =
+            |reason| Finished { job: job.clone(), outcome: Some(Outcome::Failed), reason: Some(reason) };
+        all.push(match struck {
+            Ok(()) => perform(&job, windows, &queue.password).0,
+            Err(reason) => failed(reason),
+        });
     }
+    all
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Has one group.
-    struct OneGroup;
-
-    impl RunningWindows for OneGroup {
-        fn join_group(&self, _: &Sid, group: &str, _: Option<&Sid>) -> Result<(), String> {
-            if group == "Users" { Ok(()) } else { Err(format!("There is no group {group}.")) }
+/// Does one job. The second part tells of a membership that was none before.
+pub(in crate::inject) fn perform(
+    job: &Job,
+    windows: &dyn RunningWindows,
+    password: &AccountPassword,
+) -> (Finished, bool) {
+    let failed = |reason: String| Err((Outcome::Failed, reason));
+    let result = match job {
+        Job::CreateAccount { name, enabled, groups } => {
+            let how = NewAccounts { password: password.clone(), enabled: *enabled };
+            create_account(name, &how, groups, windows).map(|()| false).or_else(failed)
         }
+        Job::JoinGroup { user, group, .. } => join(user, group, windows).or_else(failed),
+        Job::ByRule { what, .. } => by_rule(what, windows).map(|()| false),
+    };
+    let is_new = result.as_ref().is_ok_and(|is_new| *is_new);
+    let (outcome, reason) = result.err().unzip();
+    (Finished { job: job.clone(), outcome, reason }, is_new)
+}
+
+fn create_account(
+    name: &str,
+    how: &NewAccounts,
+    groups: &[Group],
+    windows: &dyn RunningWindows,
+) -> Result<(), String> {
+    if windows.find_account(None, name).is_none() {
+        windows
+            .create_account(name, how)
+            .map_err(|error| format!("This Windows did not make the account {name}: {error}."))?;
     }
+    let person = windows.find_account(None, name);
+    let person =
+        person.ok_or_else(|| format!("The account {name} was made, and this Windows does not know it."))?;
+    let refused: Vec<String> =
+        groups.iter().filter_map(|group| join(&person.sid, group, windows).err()).collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused.join(" ")) }
+}
 
-    #[test]
-    fn every_job_has_its_outcome_and_no_command_is_run() {
-        let user: Sid = "S-1-5-21-1-2-3-4".parse().unwrap();
-        let join = |group: &str| Job::JoinGroup {
-            user: user.clone(),
-            name: "anna".into(),
-            group: group.into(),
-            group_sid: None,
-        };
-        let command = Job::ByRule {
-            user: None,
-            when: "post-apply".into(),
-            what: "cmd /c format c:".into(),
-            place: "evil.xml:1:1".into(),
-        };
-        let keys = Job::MasterKeys { user: user.clone(), name: "anna".into(), old: user.clone() };
-        let mut queue = Queue::default();
-        queue.jobs.extend([join("Users"), join("Backup Operators"), command.clone(), keys.clone()]);
-        let text = serde_json::to_vec(&queue).unwrap();
-        assert_eq!(Queue::parse(&text).unwrap(), queue);
-        assert!(Queue::parse(b"{\"format\": 2, \"jobs\": []}").is_err());
-        assert!(Queue::parse(text.get(..20).unwrap()).is_err());
+fn join(user: &Sid, group: &Group, windows: &dyn RunningWindows) -> Result<bool, String> {
+    windows
+        .join_group(user, group)
+        .map_err(|error| format!("This Windows did not make {user} a member of {}: {error}.", group.group))
+}
 
-        let outcomes: Vec<_> =
-            finish(queue, &OneGroup).into_iter().map(|one| (one.job, one.outcome)).collect();
-        let expected = [
-            (join("Backup Operators"), Some(Outcome::Failed)),
-            (join("Users"), None),
-            (keys, Some(Outcome::Skipped)),
-            (command, Some(Outcome::Skipped)),
-        ];
-        assert_eq!(outcomes, expected);
+fn by_rule(what: &str, windows: &dyn RunningWindows) -> Result<(), (Outcome, String)> {
+    let skipped = |reason: &str| Err((Outcome::Skipped, reason.to_owned()));
+    let failed = |reason: String| (Outcome::Failed, reason);
+    match commands::function(what) {
+        Some(("StartService" | "StopService", names)) => {
+            let start = what.starts_with("StartService");
+            names.into_iter().try_for_each(|name| {
+                let result = windows.control_service(name, start);
+                result.map_err(|error| failed(format!("The service {name} did not obey: {error}.")))
+            })
+        }
+        // The service manager reads its database when Windows starts.
+        Some(("SyncSCM", _)) => Ok(()),
+        Some(("RegisterFonts", _)) => skipped(
+            "Windows registers the fonts it has entries for when it starts; others have to be installed.",
+        ),
+        Some(_) => skipped("This function is not done by this program."),
+        None => match windows.run(what) {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(failed(format!("It ended with {code}."))),
+            Err(error) => Err(failed(format!("It did not run to its end: {error}."))),
+        },
     }
 }

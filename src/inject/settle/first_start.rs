@@ -1,22 +1,24 @@
 //! What only the running Windows can do, written down for its first start.
 //!
-//! The SAM is not edited offline, so memberships of local groups wait; so does what the rules want done by the new Windows.
+//! The SAM is not edited offline, so new accounts and memberships of local groups wait; so does what the rules want done by
+//! the new Windows, where the administrator wants it too. With `inject --live` nothing waits: the same jobs are done at once.
 //! One file says it all, in a folder that only the system and administrators may write. A service of our own, a key in the
 //! applied `SYSTEM` hive, starts this program on it once; a task sequence may do the same with `coldstate first-start`.
 //!
 //! Not yet verified on Windows: that the service runs.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Account, made::Made};
+use super::{Account, groups, made::Made};
 use crate::{
     gather::{Hash, User},
     hive::{Hive, HiveError, ValueType},
-    inject::target::{Metadata, Target, TargetTree},
+    inject::{
+        running::{AccountPassword, Group, registry_text},
+        target::{Feature, Metadata, Target, TargetTree},
+    },
     nt::{Ace, NtString, SecurityDescriptor, Sid, WinPath},
-    rules::Deferred,
+    rules::ChangeGroup,
     windows::{Installation, Tree},
 };
 
@@ -37,36 +39,31 @@ const PROTECTED: u16 = 0x1000;
 const FILE_ALL: u32 = 0x001F_01FF;
 
 /// One thing that waits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "job")]
 pub enum Job {
+    /// A local account is made, unless it is there, and becomes a member of local groups.
+    CreateAccount {
+        /// Its name.
+        name: String,
+        /// It can be logged on with.
+        enabled: bool,
+        /// The groups.
+        groups: Vec<Group>,
+    },
     /// An account becomes a member of a local group.
     JoinGroup {
         /// Whom it is about.
         user: Sid,
         /// His name, for the report.
         name: String,
-        /// The group as the old Windows called it.
-        group: String,
-        /// Its SID, for a group that every Windows has.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        group_sid: Option<Sid>,
+        /// The group.
+        #[serde(flatten)]
+        group: Group,
     },
-    /// An account has another SID than the one its master keys were made for.
-    MasterKeys {
-        /// Whom it is about.
-        user: Sid,
-        /// His name.
-        name: String,
-        /// The SID he had.
-        old: Sid,
-    },
-    /// Something that a rule file wants done by the new Windows.
+    /// Something that a rule file wants done by the new Windows, as the system.
     ByRule {
-        /// For whom; none for the machine.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        user: Option<Sid>,
-        /// `pre-scan` to `post-apply`.
+        /// `pre-apply`, `apply-success` or `post-apply`.
         when: String,
         /// The call or the command line.
         what: String,
@@ -75,11 +72,20 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// True for one that must not be done twice, not even after a power cut.
+    pub(super) fn is_once(&self) -> bool {
+        matches!(self, Self::ByRule { .. })
+    }
+}
+
 impl std::fmt::Display for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::JoinGroup { name, group, .. } => write!(f, "{name} becomes a member of {group}"),
-            Self::MasterKeys { name, old, .. } => write!(f, "master keys of {name}, made for {old}"),
+            Self::CreateAccount { name, enabled, .. } => {
+                write!(f, "the account {name} is made{}", if *enabled { "" } else { ", disabled" })
+            }
+            Self::JoinGroup { name, group, .. } => write!(f, "{name} becomes a member of {}", group.group),
             Self::ByRule { what, place, .. } => write!(f, "{what} ({place})"),
         }
     }
@@ -89,13 +95,16 @@ impl std::fmt::Display for Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     format: u32,
-    /// Without repetitions, groups first.
-    pub jobs: BTreeSet<Job>,
+    /// The password of new accounts. The folder of the queue is the system's and the administrators' alone.
+    #[serde(default, with = "secret", skip_serializing_if = "AccountPassword::is_empty")]
+    pub(super) password: AccountPassword,
+    /// In the order in which they are done: accounts, groups, then commands in the order of their rules.
+    pub jobs: Vec<Job>,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { format: FORMAT, jobs: BTreeSet::new() }
+        Self { format: FORMAT, password: AccountPassword::default(), jobs: Vec::new() }
     }
 }
 
@@ -117,38 +126,71 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Adds what the new account of a personality waits for.
-    pub(super) fn add_user(&mut self, old: &User, account: &Account, new: &Installation) {
-        for group in &old.groups {
-            let group_sid = old.built_in_groups.get(group).filter(|sid| sid.is_built_in_group());
-            let there = new.groups.iter().find(|there| match group_sid {
-                Some(sid) => there.sid == *sid,
-                None => there.name.eq_ignore_ascii_case(group),
-            });
-            if !there.is_some_and(|there| there.members.contains(&account.sid)) {
-                self.jobs.insert(Job::JoinGroup {
-                    user: account.sid.clone(),
-                    name: account.name.clone(),
-                    group: group.clone(),
-                    group_sid: group_sid.cloned(),
-                });
-            }
-        }
-        let old_sid = old.sid.as_ref();
-        if let Some(old) = old_sid.filter(|old| **old != account.sid) {
-            let (user, name) = (account.sid.clone(), account.name.clone());
-            self.jobs.insert(Job::MasterKeys { user, name, old: old.clone() });
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// When memory fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Adds a job, unless it is there.
+    pub(super) fn add(&mut self, job: Job) {
+        if !self.jobs.contains(&job) {
+            self.jobs.push(job);
         }
     }
 
-    /// Adds what the rules of a personality wait for.
-    pub(super) fn add_deferred(&mut self, user: Option<&Sid>, deferred: &Deferred) {
-        self.jobs.insert(Job::ByRule {
-            user: user.cloned(),
-            when: deferred.when.clone(),
-            what: deferred.what.clone(),
-            place: deferred.place.to_string(),
+    /// Adds what the new account of a personality waits for.
+    pub(super) fn add_user(
+        &mut self,
+        old: &User,
+        rules: &[ChangeGroup],
+        account: &Account,
+        new: &Installation,
+    ) {
+        for group in groups::wanted(old, rules) {
+            let there = new.groups.iter().find(|there| match &group.group_sid {
+                Some(sid) => there.sid == *sid,
+                None => there.name.eq_ignore_ascii_case(&group.group),
+            });
+            if !there.is_some_and(|there| there.members.contains(&account.sid)) {
+                let (user, name) = (account.sid.clone(), account.name.clone());
+                self.add(Job::JoinGroup { user, name, group });
+            }
+        }
+    }
+
+    /// Sorts the jobs into the order in which they are done.
+    pub(super) fn sort(&mut self) {
+        self.jobs.sort_by_key(|job| match job {
+            Job::CreateAccount { .. } => 0,
+            Job::JoinGroup { .. } => 1,
+            Job::ByRule { .. } => 2,
         });
+    }
+}
+
+/// A password as text in the queue, wiped from memory here.
+mod secret {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    use super::AccountPassword;
+
+    pub(super) fn serialize<S: Serializer>(
+        password: &AccountPassword,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&password.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<AccountPassword, D::Error> {
+        Ok(AccountPassword(Zeroizing::new(String::deserialize(deserializer)?)))
     }
 }
 
@@ -192,8 +234,10 @@ pub(super) fn place(
             ));
         }
     }
-    let mut bytes = serde_json::to_vec_pretty(queue).map_err(|error| error.to_string())?;
-    bytes.push(b'\n');
+    let bytes = queue.to_bytes()?;
+    if !queue.password.is_empty() && !target.support().features.contains(&Feature::SecurityDescriptors) {
+        return Err("The password of the new accounts would lie on a target that cannot hold permissions; leave it out, or give a volume that can.".into());
+    }
     let named = |stem: &str, bytes: &[u8], extension: &str| {
         let hash = Hash::of(bytes).to_string();
         folder.join(&NtString::from(&*format!("{stem}-{}.{extension}", hash.get(..12).unwrap_or_default())))
@@ -228,17 +272,16 @@ fn is_private(security: &SecurityDescriptor) -> bool {
 /// When the hive cannot be edited.
 pub(super) fn register(hive: &mut Hive, control_set: &str, command: &str) -> Result<(), HiveError> {
     let key = hive.create_key(format!(r"{control_set}\Services\{SERVICE}").as_str())?;
-    let text = |text: &str| text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for (name, number) in [("Type", 0x10_u32), ("Start", 2), ("ErrorControl", 1)] {
         hive.set_value(key, name, ValueType::Dword, &number.to_le_bytes())?;
     }
-    hive.set_value(key, "ImagePath", ValueType::ExpandSz, &text(command))?;
+    hive.set_value(key, "ImagePath", ValueType::ExpandSz, &registry_text(command))?;
     for (name, value) in [
         ("ObjectName", "LocalSystem"),
         ("DisplayName", "coldstate first start"),
         ("Description", "Finishes the injection of personalities once, then removes itself."),
     ] {
-        hive.set_value(key, name, ValueType::Sz, &text(value))?;
+        hive.set_value(key, name, ValueType::Sz, &registry_text(value))?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
     hive::{Check, Hive, HiveError},
     inject::{
         InjectError,
+        running::{RegistryEdit, edits},
         target::{Metadata, Target, TargetTree},
     },
     nt::WinPath,
@@ -107,6 +108,26 @@ impl<'a> Hives<'a> {
         let before = hive.check();
         let origin = Origin::New(hive.second_opinion(), metadata);
         self.opened.insert(path.to_upper(), Opened { path, hive, before, origin });
+    }
+
+    /// Takes out the hives that a running Windows holds open, and gives what changed in them. Its current control set has
+    /// this key.
+    ///
+    /// # Errors
+    /// When something changed that a running Windows is not told to change.
+    pub fn take_running(&mut self, control_set: &str) -> Result<Vec<RegistryEdit>, InjectError> {
+        let mut all = Vec::new();
+        for opened in std::mem::take(&mut self.opened).into_values() {
+            let Some(loaded) = self.target.loaded_hive(&opened.path) else {
+                self.opened.insert(opened.path.to_upper(), opened);
+                continue;
+            };
+            let failed = |why: String| InjectError::Hive { path: opened.path.clone(), why };
+            let old = windows::open_hive_to_edit(&TargetTree(self.target), &opened.path);
+            let old = old.map_err(|error| failed(error.to_string()))?;
+            all.extend(edits(loaded, control_set, &old, &opened.hive).map_err(failed)?);
+        }
+        Ok(all)
     }
 
     /// Ends the editing: judges the hives that changed and gives the steps that write them.

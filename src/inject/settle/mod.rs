@@ -5,13 +5,17 @@
 //! inject: personalities with their placement, files made for new profiles, hives edited in memory.
 
 mod accounts;
+mod commands;
 mod facts;
 mod finish;
 mod first_start;
+mod groups;
 mod hives;
 pub(super) mod links;
 mod shell_link;
 mod made;
+mod master_keys;
+mod prepare;
 mod profile;
 mod territory;
 mod unattend;
@@ -26,13 +30,14 @@ use serde::Serialize;
 
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
+use commands::Commands;
 use facts::NewFacts;
-#[cfg(windows)]
-pub use finish::ThisWindows;
-pub use finish::{Finished, RunningWindows, finish};
+pub(in crate::inject) use finish::perform;
+pub use finish::{Finished, finish};
 pub use first_start::{Job, MAX_QUEUE, Queue, SERVICE};
 pub use hives::{HiveStep, Hives};
 use made::Made;
+pub use prepare::{Prepared, prepare};
 use profile::NewProfile;
 pub use registry::{RegistryMerge, RegistryOwner};
 pub(super) use territory::is_hive_of;
@@ -42,6 +47,7 @@ pub use values::Texts;
 
 use super::{
     FolderLayout, InjectError, Mapping, Placed, Placement, Settlement, Source,
+    running::{NewAccounts, RegistryEdit, RunningWindows},
     target::{Target, TargetTree},
 };
 use crate::{
@@ -70,6 +76,12 @@ pub struct Wishes {
     pub collision: Collision,
     /// The program's exe for the new Windows, which finishes there what cannot be done now.
     pub tool: Option<Vec<u8>>,
+    /// How missing local accounts are made; none where they are not.
+    pub create: Option<NewAccounts>,
+    /// Commands that rule files want run are run.
+    pub run_commands: bool,
+    /// Personalities, by number, that [`prepare()`] found cannot be settled.
+    pub refused: BTreeMap<usize, Refusal>,
 }
 
 /// What becomes of one personality.
@@ -97,12 +109,14 @@ pub struct Settled<'a> {
     pub windows: Installation,
     /// What becomes of each personality, in their order.
     pub settlers: Vec<Settler>,
-    /// What waits for the first start.
+    /// What only a running Windows can do: it waits for the first start, or is done at once where it runs.
     pub queue: Queue,
     /// The command that the new Windows starts once; none where nothing waits or no program was given.
     pub service: Option<String>,
     /// The hives that were edited or made, for [`super::Plan::add_hives`].
     pub hives: Vec<HiveStep>,
+    /// Changes of the registry of a running Windows, for [`super::Plan::add_running`].
+    pub edits: Vec<RegistryEdit>,
     /// Where the things of each personality go, for [`Settled::placed`]; none where it is refused.
     pub placements: Vec<Option<Placement>>,
     made: Made<'a>,
@@ -150,31 +164,54 @@ pub fn settle<'a>(
     record: &Record,
 ) -> Result<Settled<'a>, InjectError> {
     let tree = TargetTree(target);
-    let windows = windows::installation(&tree, windows_dir);
-    let olds: Vec<Old<'_>> = old.iter().filter_map(|one| Old::of(one.header)).collect();
-    let unmatched = wishes.accounts.unmatched(&olds).join(", ");
-    if !unmatched.is_empty() {
-        return Err(InjectError::Unmatched(unmatched));
+    let running = target.running();
+    let windows = read_windows(target, windows_dir);
+    check_rules(old, &wishes.accounts)?;
+    let mut settlers = decide(&windows, running, &tree, old, &wishes);
+    let mut queue = Queue::default();
+    if let Some(how) = &wishes.create {
+        for (one, settler) in old.iter().zip(&mut settlers) {
+            let Some(name) = settler.refusal.as_ref().and_then(|refusal| refusal.missing.clone()) else {
+                continue;
+            };
+            settler.refusal = Some(prepare::missing_account(&name, one, running));
+            if let (None, Some(user)) = (running, &one.header.user) {
+                let groups = groups::of_new_account(user, &one.header.groups);
+                queue.password = how.password.clone();
+                queue.add(Job::CreateAccount { name, enabled: how.enabled, groups });
+            }
+        }
     }
-    let mut settlers = decide(&windows, &tree, old, &wishes.accounts);
     let mut hives = Hives::new(target);
     let mut made = Made::new(target);
     make_profiles(&windows, target, &mut settlers, &mut made, &mut hives, record);
     let sids = new_sids(old, &settlers);
-    let mut queue = Queue::default();
     let mut placements = Vec::new();
     for (one, settler) in old.iter().zip(&mut settlers) {
-        if let Some(Refusal { reason, next }) = &settler.refusal {
+        if let Some(Refusal { reason, next, .. }) = &settler.refusal {
             record.note(Outcome::Failed, &*settler.old, format!("{reason} {next}"));
             placements.push(None);
             continue;
         }
-        let mut brought = Brought::read(one.source)?;
+        let mut brought = Brought::read(one.source, one.header)?;
         let old_layout = old_layout(one.header);
         let profile = profile(&windows, &tree, settler);
         let new_layout = new_layout(&windows, profile.as_ref());
         let mapping = Mapping::between(&old_layout, &new_layout, sids.clone());
         settler.folders = mapping.folders().map(|(old, new)| (old.clone(), new.clone())).collect();
+        let commands = Commands {
+            wanted: wishes.run_commands,
+            is_user: settler.account.is_some(),
+            variables: &new_layout.variables,
+            record,
+        };
+        commands.wait(std::mem::take(&mut brought.deferred), &mut queue, &mut brought.keys);
+        if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
+            queue.add_user(user, &one.header.groups, account, &windows);
+            if let Some(sid) = brought.master_keys_of.take().filter(|sid| *sid != account.sid) {
+                master_keys::note(user, &sid, &mut brought.keys);
+            }
+        }
         let mut remaps = one.header.remaps.clone();
         let facts = NewFacts::new(TargetTree(target), &windows, profile.as_ref());
         let rules = brought.rules(&mut remaps, &facts)?;
@@ -200,25 +237,42 @@ pub fn settle<'a>(
         }
         .merge(&brought.keys, &mut hives);
         placements.push(Some(placement));
-        if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
-            queue.add_user(user, account, &windows);
-        }
-        let user = settler.account.as_ref().map(|account| &account.sid);
-        brought.deferred.iter().for_each(|deferred| queue.add_deferred(user, deferred));
     }
-    let service = wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record);
-    Ok(Settled { settlers, queue, service, hives: hives.finish()?, placements, made, windows })
+    queue.sort();
+    let service = match running {
+        None => wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record),
+        Some(_) => None,
+    };
+    let edits = hives.take_running(&windows.control_set_key())?;
+    Ok(Settled { settlers, queue, service, hives: hives.finish()?, edits, placements, made, windows })
+}
+
+/// The Windows of a target. One that runs says itself which SID is its own; its SAM is not read.
+fn read_windows(target: &dyn Target, windows_dir: WinPath) -> Installation {
+    let mut windows = windows::installation(&TargetTree(target), windows_dir);
+    if let Some(running) = target.running() {
+        windows.machine_sid = running.computer_sid();
+    }
+    windows
+}
+
+/// Each rule of the administrator is about somebody.
+fn check_rules(old: &[OldPersonality<'_>], rules: &AccountRules) -> Result<(), InjectError> {
+    let olds: Vec<Old<'_>> = old.iter().filter_map(|one| Old::of(one.header)).collect();
+    let unmatched = rules.unmatched(&olds).join(", ");
+    if unmatched.is_empty() { Ok(()) } else { Err(InjectError::Unmatched(unmatched)) }
 }
 
 /// Whom each becomes.
 fn decide(
     windows: &Installation,
+    running: Option<&dyn RunningWindows>,
     tree: &dyn Tree,
     old: &[OldPersonality<'_>],
-    rules: &AccountRules,
+    wishes: &Wishes,
 ) -> Vec<Settler> {
-    let mut accounts = Accounts::new(windows, tree, rules);
-    let mut settler = |one: &OldPersonality<'_>| {
+    let mut accounts = Accounts::new(windows, running, tree, &wishes.accounts);
+    let mut settler = |(number, one): (usize, &OldPersonality<'_>)| {
         let mut settler = Settler {
             old: "(system)".into(),
             account: None,
@@ -228,13 +282,17 @@ fn decide(
         };
         let Some(old) = Old::of(one.header) else { return settler };
         settler.old = old.name();
+        if let Some(refusal) = wishes.refused.get(&number) {
+            settler.refusal = Some(refusal.clone());
+            return settler;
+        }
         match accounts.decide(old) {
             Ok((account, home)) => (settler.account, settler.home) = (Some(account), Some(home)),
             Err(refusal) => settler.refusal = Some(refusal),
         }
         settler
     };
-    old.iter().map(&mut settler).collect()
+    old.iter().enumerate().map(&mut settler).collect()
 }
 
 /// Makes the profiles that do not exist yet.
@@ -326,19 +384,28 @@ struct Brought {
     keys: Vec<KeyItem>,
     /// What its rules want done by the new Windows.
     deferred: Vec<Deferred>,
+    /// The user's SID, where master keys made for it are among the files.
+    master_keys_of: Option<Sid>,
 }
 
 impl Brought {
-    fn read(source: &dyn Source) -> Result<Self, InjectError> {
+    fn read(source: &dyn Source, header: &Header) -> Result<Self, InjectError> {
+        let sid = header.user.as_ref().and_then(|user| user.sid.clone());
+        let mut has_master_keys = false;
         let mut brought = Self::default();
         let mut keep = |item| match item {
             Item::Environment(environment) => brought.environments.push(environment),
             Item::Rule(rule) => brought.rules.push(rule),
             Item::Key(key) => brought.keys.push(key),
             Item::Deferred(one) => brought.deferred.push(one),
-            Item::File(_) | Item::Ini(_) | Item::Note(_) => {}
+            Item::File(file) => {
+                let is_one = |sid: &Sid| master_keys::is_master_key(&file.path(), sid);
+                has_master_keys = has_master_keys || sid.as_ref().is_some_and(is_one);
+            }
+            Item::Ini(_) | Item::Note(_) => {}
         };
         source.items(&mut keep).map_err(InjectError::Source)?;
+        brought.master_keys_of = sid.filter(|_| has_master_keys);
         Ok(brought)
     }
 

@@ -44,6 +44,9 @@ const MAX_VALUES: usize = 5_000;
 /// `HKCU\…\User Shell Folders`, where a user's folders are led elsewhere.
 const USER_SHELL_FOLDERS: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders";
 
+/// `HKCU\…\MigratedUsers`, where Windows looks for SIDs a user had, whose master keys it has to migrate.
+const MIGRATED_USERS: &str = r"Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers";
+
 /// Whose registry it is in the new Windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistryOwner {
@@ -263,7 +266,10 @@ impl<'a> RegistryMerge<'a> {
     /// The hive and key of a full name, when a personality may write there.
     fn locate(&self, key: &NtString) -> Result<Place, Refusal> {
         let names = KeyPath::from(key);
-        let mut below = names.names().iter().map(|name| self.new_name(name)).collect::<Vec<_>>().into_iter();
+        let below_root: KeyPath = names.names().iter().skip(1).cloned().collect();
+        let keeps_sids = starts_with(&below_root, &KeyPath::from(MIGRATED_USERS));
+        let new_name = |name| if keeps_sids { NtString::clone(name) } else { self.new_name(name) };
+        let mut below = names.names().iter().map(new_name).collect::<Vec<_>>().into_iter();
         let root = below.next().unwrap_or_default();
         let is_root = |names: [&str; 2]| names.iter().any(|name| root.eq_ignore_case(&NtString::from(*name)));
         let place = match self.owner {

@@ -4,10 +4,13 @@
 //! below its root and reaches them without following any link, whatever lies there: that promise is kept here, at the
 //! last step, and not left to those who plan.
 
+#[cfg(any(windows, test))]
+mod extended;
 #[cfg(target_os = "linux")]
 mod folder;
 #[cfg(target_os = "linux")]
 mod ntfs3g;
+mod live;
 mod rehearsal;
 mod tree;
 #[cfg(windows)]
@@ -18,9 +21,11 @@ use std::{collections::BTreeSet, fmt, io, path::Path};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use live::Live;
 pub use rehearsal::Rehearsal;
 pub use tree::TargetTree;
 
+use super::running::{LoadedHive, RunningWindows};
 use crate::{
     gather::{Reparse, Times},
     hive::Key,
@@ -258,6 +263,16 @@ pub trait Target: Sync {
 
     /// What lets a Windows load hive files of the target; none where no Windows runs.
     fn hive_loader(&self) -> Option<&dyn HiveLoader> {
+        None
+    }
+
+    /// The Windows of the target, where it is the one that runs.
+    fn running(&self) -> Option<&dyn RunningWindows> {
+        None
+    }
+
+    /// Which hive of the running Windows a file is; none for a file like any other.
+    fn loaded_hive(&self, _path: &WinPath) -> Option<LoadedHive> {
         None
     }
 

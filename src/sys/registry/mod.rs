@@ -1,8 +1,12 @@
-//! A hive file loaded by the running Windows, privately and only to see whether it can.
+//! The registry of the running Windows: its keys, and hive files loaded privately, only to see whether it can.
 //!
 //! There is no twin for Linux, which has no registry.
 
 #[cfg(windows)]
+mod keys;
+#[cfg(windows)]
 mod win32;
+#[cfg(windows)]
+pub use keys::{Data, Key, Root, delete_key, is_user_loaded, set_value};
 #[cfg(windows)]
 pub use win32::{Counts, LoadError, load};

@@ -5,10 +5,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use windows_sys::Win32::System::Services::{
-    CloseServiceHandle, DeleteService, OpenSCManagerW, OpenServiceW, RegisterServiceCtrlHandlerW,
-    SC_MANAGER_CONNECT, SERVICE_RUNNING, SERVICE_STATUS, SERVICE_STOPPED, SERVICE_TABLE_ENTRYW,
-    SERVICE_WIN32_OWN_PROCESS, SetServiceStatus, StartServiceCtrlDispatcherW,
+use windows_sys::Win32::{
+    Foundation::{ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_NOT_ACTIVE},
+    System::Services::{
+        CloseServiceHandle, ControlService, DeleteService, OpenSCManagerW, OpenServiceW,
+        RegisterServiceCtrlHandlerW, SC_HANDLE, SC_MANAGER_CONNECT, SERVICE_CONTROL_STOP, SERVICE_RUNNING,
+        SERVICE_START, SERVICE_STATUS, SERVICE_STOP, SERVICE_STOPPED, SERVICE_TABLE_ENTRYW,
+        SERVICE_WIN32_OWN_PROCESS, SetServiceStatus, StartServiceCtrlDispatcherW, StartServiceW,
+    },
 };
 
 /// The right to remove a service (`DELETE`).
@@ -76,25 +80,85 @@ unsafe extern "system" fn control(_: u32) {}
 /// When there is none of this name, or no right to remove it.
 #[allow(unsafe_code)]
 pub fn delete(name: &str) -> io::Result<()> {
-    let name = wide(name);
+    let service = open(name, DELETE)?;
+    // SAFETY: the handle is open, with the right this needs.
+    told(unsafe { DeleteService(service.0) })
+}
+
+/// Starts a service; one that runs is no error.
+///
+/// # Errors
+/// When there is none of this name, it is disabled, or Windows refuses.
+#[allow(unsafe_code)]
+pub fn start(name: &str) -> io::Result<()> {
+    let service = open(name, SERVICE_START)?;
+    // SAFETY: the handle is open, with the right this needs; no arguments are given.
+    unless(ERROR_SERVICE_ALREADY_RUNNING, told(unsafe { StartServiceW(service.0, 0, ptr::null()) }))
+}
+
+/// Asks a service to stop; one that is stopped is no error.
+///
+/// # Errors
+/// When there is none of this name, others need it, or Windows refuses.
+#[allow(unsafe_code)]
+pub fn stop(name: &str) -> io::Result<()> {
+    let service = open(name, SERVICE_STOP)?;
+    let mut status = SERVICE_STATUS::default();
+    // SAFETY: the handle is open, with the right this needs, and `status` is writable.
+    let stopped = told(unsafe { ControlService(service.0, SERVICE_CONTROL_STOP, &raw mut status) });
+    unless(ERROR_SERVICE_NOT_ACTIVE, stopped)
+}
+
+/// A handle of the service manager's.
+struct Handle(SC_HANDLE);
+
+impl Drop for Handle {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: this owns the handle, and nobody uses it after this.
+        unsafe { CloseServiceHandle(self.0) };
+    }
+}
+
+#[allow(unsafe_code)]
+fn open(name: &str, access: u32) -> io::Result<Handle> {
+    let owned = |handle: SC_HANDLE| {
+        if handle.is_null() { Err(io::Error::last_os_error()) } else { Ok(Handle(handle)) }
+    };
     // SAFETY: null stands for this computer and its one database.
-    let manager = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) };
-    if manager.is_null() {
-        return Err(io::Error::last_os_error());
+    let manager = owned(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) })?;
+    let name = wide(name);
+    // SAFETY: the manager is open, and the name ends with NUL and outlives the call.
+    owned(unsafe { OpenServiceW(manager.0, name.as_ptr(), access) })
+}
+
+fn told(result: i32) -> io::Result<()> {
+    if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn unless(code: u32, result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(code.cast_signed()) => Ok(()),
+        other => other,
     }
-    // SAFETY: the handle is open, and the name ends with NUL and outlives the call.
-    let service = unsafe { OpenServiceW(manager, name.as_ptr(), DELETE) };
-    let mut result = Err(io::Error::last_os_error());
-    if !service.is_null() {
-        // SAFETY: the handle is open, with the right this needs.
-        result = match unsafe { DeleteService(service) } {
-            0 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        };
-        // SAFETY: it is not used after this.
-        unsafe { CloseServiceHandle(service) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wine has a service manager with some services of its own.
+    #[test]
+    fn services_are_found_by_name() {
+        let missing = "coldstate-no-such-service";
+        for result in [start(missing), stop(missing), delete(missing)] {
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(1060), "ERROR_SERVICE_DOES_NOT_EXIST");
+        }
+        start("PlugPlay").unwrap();
     }
-    // SAFETY: it is not used after this.
-    unsafe { CloseServiceHandle(manager) };
-    result
+
+    #[test]
+    fn a_program_that_the_manager_did_not_start_is_no_service() {
+        assert!(run("coldstate-test", || {}).is_err());
+    }
 }
