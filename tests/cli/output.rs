@@ -26,6 +26,7 @@ const VERBS: [&str; 16] = [
     "prune",
     "rules",
     "first-start",
+    "technician",
     "demo",
 ];
 
