@@ -10,6 +10,8 @@ mod bad_input;
 mod care;
 /// Datastores and targets that are missing, foreign, full or damaged.
 mod datastore;
+/// The datastore on the very volume that is read.
+mod in_place;
 /// What is printed and logged, and how a run ends early.
 mod output;
 /// Keys exported, compared, and found again after they were deleted.

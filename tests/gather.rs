@@ -113,6 +113,8 @@ impl Opened {
             ntfs: &self.ntfs,
             index: &self.index,
             installation: &self.installation,
+            is_written_to: false,
+            datastore: None,
         }
     }
 
@@ -141,7 +143,7 @@ impl Opened {
 /// A file of anna's whose data lies in clusters, with the offset of its first byte on the volume.
 fn a_file_in_clusters(opened: &Opened, plan: &Plan) -> (WinPath, u64, u64) {
     for planned in &plan.files {
-        let file = opened.ntfs.file(&opened.volume, planned.record).unwrap();
+        let file = opened.ntfs.file(&opened.volume, planned.record.number).unwrap();
         let Some(data) = file.data().filter(|data| data.kind == StreamKind::Plain && data.size > 20_000)
         else {
             continue;
@@ -216,7 +218,7 @@ fn hard_links_are_one_item_and_holes_are_not_read() {
     let item = sink.file(&linked.paths[1].to_string());
     assert_eq!(item.names.len(), linked.paths.len());
     let sparse = plan.files.iter().find_map(|planned| {
-        let file = opened.ntfs.file(&opened.volume, planned.record).ok()?;
+        let file = opened.ntfs.file(&opened.volume, planned.record.number).ok()?;
         let data = file.data()?;
         let in_clusters = data.kind == StreamKind::Plain && !data.runs().is_empty();
         (in_clusters && data.allocated * 2 < data.size).then(|| planned.paths[0].clone())

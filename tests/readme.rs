@@ -1,4 +1,5 @@
-//! Runs every `coldstate` command of README.md, in its order, with the places it names put where the test has them.
+//! Runs every `coldstate` command of README.md and of the deployment guide, in their order, with the places they name put where
+//! the test has them.
 
 use std::{path::Path, process::Command};
 
@@ -29,13 +30,16 @@ fn place(word: &str, image: &Path, scratch: &Path) -> String {
         "auto" | r"\\.\D:" | "disk.img" => image.display().to_string(),
         r"\\server\migration" => below("migration"),
         r"W:\" => below("new-windows"),
+        r"\\server\coldstate\templates\hr.xml" => {
+            package_root().join("winpe/templates/hr.xml").display().to_string()
+        }
         "saved" | "case-1" | "case-1.log" | "files.zip" => below(word),
         word => word.to_owned(),
     }
 }
 
-#[test]
-fn every_command_of_the_readme_works() {
+/// Runs these commands, given without the program, on a made old volume and into a made new one.
+fn every_command_works(commands: &[&str]) {
     let (Some(old), Some(new)) = (image("sample"), image("win11")) else { return };
     let scratch = tempfile::tempdir().unwrap();
     let applied = scratch.path().join("applied.img");
@@ -45,9 +49,6 @@ fn every_command_of_the_readme_works() {
         println!("skipped: no volume can be mounted");
         return;
     };
-    let readme = fs_err::read_to_string(package_root().join("README.md")).unwrap();
-    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("    coldstate ")).collect();
-    assert!(commands.len() >= 15, "the commands of README.md were not found");
     for command in commands {
         let args = words(command).iter().map(|word| place(word, &old, scratch.path())).collect::<Vec<_>>();
         let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(&args).output().unwrap();
@@ -60,4 +61,51 @@ fn every_command_of_the_readme_works() {
         );
         assert!(!output.stdout.is_empty(), "coldstate {command} printed nothing");
     }
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let readme = fs_err::read_to_string(package_root().join("README.md")).unwrap();
+    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("    coldstate ")).collect();
+    assert!(commands.len() >= 15, "the commands of README.md were not found");
+    every_command_works(&commands);
+}
+
+/// Commands of the guide that are not coldstate's, and the test that runs them.
+const RUN_ELSEWHERE: [(&str, &str); 7] = [
+    ("winpe/build --zip", "tests/run"),
+    (
+        "winpe/build-bootimage boot.wim coldstate-boot.wim --job winpe/scripts/recover.cmd",
+        "tests/wine-package",
+    ),
+    ("winpe/build-bootimage boot.wim configmgr-boot.wim --tool-only", "tests/wine-package"),
+    ("build-bootimage.cmd boot.wim coldstate-boot.wim 1 scripts\\recover.cmd", "tests/wine-package"),
+    ("build-bootimage.cmd boot.wim configmgr-boot.wim 1 tool-only", "tests/wine-package"),
+    (
+        "cscript //nologo \\\\server\\coldstate\\scripts\\Inject.vbs /datastore:\\\\server\\migration",
+        "tests/wine-package",
+    ),
+    // There is no PowerShell here; tests/winpe/powershell.rs reads the script.
+    (".\\New-ColdstateTaskSequence.ps1", ""),
+];
+
+#[test]
+fn every_command_of_the_guide_works() {
+    let guide = fs_err::read_to_string(package_root().join("winpe/README.md")).unwrap();
+    let mut commands = Vec::new();
+    for line in guide.lines().filter_map(|line| line.strip_prefix("    ")) {
+        if let Some(command) = line.strip_prefix(r"\\server\coldstate\x64\coldstate.exe ") {
+            commands.push(command);
+            continue;
+        }
+        let settings = !line.contains(' ') && line.contains('='); // of CustomSettings.ini
+        let elsewhere = RUN_ELSEWHERE.iter().find(|(command, _)| line.starts_with(command));
+        assert!(settings || elsewhere.is_some(), "no test runs {line}");
+        if let Some((command, test)) = elsewhere.filter(|(_, test)| !test.is_empty()) {
+            let test = fs_err::read_to_string(package_root().join(test)).unwrap();
+            assert!(test.contains(command), "{command} is not run as the guide has it");
+        }
+    }
+    assert!(commands.len() >= 10, "the commands of the guide were not found");
+    every_command_works(&commands);
 }

@@ -717,12 +717,14 @@ fn a_full_disk_is_a_failed_write_that_leaves_nothing_half_written() {
     let writer = store.writer().unwrap();
     let error = write(&writer, &header("PC", Some("b"), 2), &large).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WriteFailed, "{error}");
-    assert!(error.to_string().contains("No space left"), "{error}");
+    assert!(error.to_string().contains("no space left but a reserve"), "{error}");
     // Later calls fail with the same reason and do not hang.
     let error = write(&writer, &header("PC", Some("b"), 2), &large[..1]).unwrap_err();
-    assert!(error.to_string().contains("No space left"), "{error}");
+    assert!(error.to_string().contains("no space left but a reserve"), "{error}");
     drop(writer);
     assert!(files(&root.join("tmp")).is_empty());
+    let free = coldstate::sys::files::free_space(root).unwrap();
+    assert!(free > 1 << 20, "the disk was filled but for {free} bytes");
     let listing = store.personalities().unwrap();
     assert_eq!((listing.personalities, listing.damaged.len()), (vec![kept], 0));
     assert!(sound(&store));

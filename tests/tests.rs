@@ -28,6 +28,9 @@ mod store;
 mod support;
 /// The installations, users, folders and variables of made volumes.
 mod windows;
+/// What goes into a boot image and a task sequence.
+#[cfg(target_os = "linux")]
+mod winpe;
 
 /// The command line as an administrator and a script meet it.
 #[cfg(target_os = "linux")]

@@ -1,8 +1,12 @@
 //! The arguments of every verb, as typed. `--help` is made from the comments here.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use crate::{nt::FileTime, rules::Offline, store::Password};
+use super::{error::UserError, exit::Exit};
+use crate::{nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -59,6 +63,14 @@ pub(super) struct Output {
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// The log was not asked for: where it cannot be written, there is none.
+    #[arg(skip)]
+    pub(super) log_may_fail: bool,
+    /// The progress dialog of the task sequence, where it shows one.
+    #[arg(skip)]
+    pub(super) dialog: Option<Heading>,
     /// On Windows: show what extract, inject, verify and estimate do in a window
     #[arg(long, global = true)]
     pub(super) window: bool,
@@ -88,6 +100,17 @@ impl Default for ToldAs {
     fn default() -> Self {
         Self { program: "coldstate", usmt_log: false, command_line: String::new() }
     }
+}
+
+/// How shares of other computers are reached.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Network {
+    /// On Windows: connect to the share of the datastore as NAME or DOMAIN\NAME
+    #[arg(long, global = true, value_name = "NAME", requires = "net_password_file")]
+    pub(super) net_user: Option<String>,
+    /// The password for --net-user is the first line of FILE
+    #[arg(long, global = true, value_name = "FILE", requires = "net_user")]
+    pub(super) net_password_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -309,15 +332,22 @@ pub(super) struct RulesExplain {
 /// What is to be taken.
 #[derive(Args, Debug)]
 pub(super) struct Taking {
-    /// Image file, disk, volume, or `auto`
+    /// Image file, disk, volume, or `auto`; in a task sequence it need not be said
     #[arg(long)]
-    pub(super) source: String,
+    pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) place: Place,
     #[command(flatten)]
     pub(super) users: Users,
     #[command(flatten)]
     pub(super) choose: Choose,
+}
+
+impl Taking {
+    /// The source.
+    pub(super) fn source(&self) -> Result<&str, UserError> {
+        needed(self.source.as_deref(), "--source SOURCE")
+    }
 }
 
 #[derive(Args, Debug)]
@@ -334,7 +364,7 @@ pub(super) struct Extract {
     #[command(flatten)]
     pub(super) taking: Taking,
     /// Folder of the datastore; made when it does not exist, encrypted with --password-file
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
@@ -388,9 +418,24 @@ pub(super) enum Compression {
 pub(super) struct Store {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
-    pub(super) datastore: PathBuf,
+    pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
+}
+
+impl Store {
+    /// The folder.
+    pub(super) fn folder(&self) -> Result<&Path, UserError> {
+        needed(self.datastore.as_deref(), "--datastore FOLDER")
+    }
+}
+
+/// An option that must be there, unless a task sequence has it.
+pub(super) fn needed<T>(value: Option<T>, option: &str) -> Result<T, UserError> {
+    value.ok_or_else(|| {
+        UserError::new(Exit::BadArguments, format!("The option {option} is missing."))
+            .hint("`coldstate VERB --help` lists the options; some of them a task sequence can set.")
+    })
 }
 
 /// Whose personalities.
@@ -437,15 +482,15 @@ pub(super) struct Export {
 #[derive(Args, Debug)]
 pub(super) struct Inject {
     /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER", required_unless_present = "undo")]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
     /// The old PC, whose personalities are injected
-    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
-    #[arg(long, value_name = "FOLDER", required_unless_present_any = ["undo", "live"])]
+    #[arg(long, value_name = "FOLDER")]
     pub(super) target: Option<PathBuf>,
     /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
     #[arg(long, conflicts_with = "target")]

@@ -17,12 +17,13 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{args::Output, error::UserError, exit::Exit, interrupt, window};
 use crate::{
     record::{End, Note, Outcome, Record, Severity, Step},
     sys::window::Window,
-    taskseq::{Action, CmTrace, ItemError, Phase, ProgressLog, UsmtLog},
+    taskseq::{self, Action, CmTrace, Heading, ItemError, Phase, ProgressDialog, ProgressLog, UsmtLog},
 };
 
 /// How many items with the same reason are listed one by one.
@@ -30,6 +31,8 @@ const LISTED_PER_REASON: usize = 5;
 /// How often a bar is drawn, and how often a plain line is written where there is no terminal.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Most of a message that the status line repeats.
+const MESSAGE_LEN: usize = 300;
 /// How often the progress file is brought up to date; MDT looks every two seconds.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -60,7 +63,7 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
-    log: Option<Log>,
+    log: Option<Arc<Log>>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
     told: Mutex<HashSet<Note>>,
@@ -73,6 +76,12 @@ pub(super) struct Console {
     window: Mutex<Option<Window>>,
     /// What came of the run, in one line.
     outcome: Mutex<String>,
+    /// What the status line says of it.
+    facts: Mutex<serde_json::Map<String, Value>>,
+    /// The last line of the run.
+    status_line: OnceLock<String>,
+    /// The progress dialog of the task sequence.
+    dialog: Option<Heading>,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -81,9 +90,14 @@ impl Console {
     pub(super) fn open(output: &Output) -> Result<Self, UserError> {
         let log = match &output.log {
             None => None,
-            Some(path) => Some(Log::open(path, output).map_err(|error| {
-                UserError::write(&error).hint("Choose another --log file: the log could not be opened.")
-            })?),
+            Some(path) => match Log::open(path, output) {
+                Ok(log) => Some(Arc::new(log)),
+                Err(_) if output.log_may_fail => None,
+                Err(error) => {
+                    let hint = "Choose another --log file: the log could not be opened.";
+                    return Err(UserError::write(&error).hint(hint));
+                }
+            },
         };
         let progress_log = match &output.progress {
             None => None,
@@ -118,6 +132,9 @@ impl Console {
             wants_window: None,
             window: Mutex::default(),
             outcome: Mutex::default(),
+            facts: Mutex::default(),
+            status_line: OnceLock::new(),
+            dialog: output.dialog.clone().filter(|_| !output.window),
             unprinted: OnceLock::new(),
         }
     }
@@ -132,6 +149,7 @@ impl Console {
     pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
         self.record.course.plan(title, steps);
         if let Some((may_cancel, stays)) = self.wants_window {
+            taskseq::close_progress_dialog();
             match window::open(&self.record, may_cancel, stays) {
                 Ok(window) => *self.window.lock().unwrap_or_else(PoisonError::into_inner) = Some(window),
                 Err(error) => self.detail(format!("There is no status window: {error}.")),
@@ -157,14 +175,50 @@ impl Console {
         let is_done = matches!(exit, Exit::Done | Exit::DoneWithNotes);
         let message = if text.is_empty() { exit.sentence() } else { &text };
         self.tell(|log| log.end(exit as u8, message));
-        if let Some(Log::Usmt(log)) = &self.log {
+        if let Some(Log::Usmt(log)) = self.log.as_deref() {
             log.end(exit as u8, message);
         }
+        self.end_with_status(exit, &text);
         self.record.course.end(End { exit_code: exit as u8, is_done, text });
         if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
             window.wait();
         }
         exit
+    }
+
+    /// Something that the status line is to say.
+    pub(super) fn note_fact(&self, key: &str, value: impl Into<Value>) {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value.into());
+    }
+
+    /// Something that the status line says, as text.
+    pub(super) fn fact(&self, key: &str) -> Option<String> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// The status line, once a run has ended that had a course.
+    pub(super) fn status_line(&self) -> Option<String> {
+        self.status_line.get().cloned()
+    }
+
+    /// Ends a run with one line for programs: the last of the log, and of standard output where that is text. A task
+    /// sequence keeps only the last 1000 characters of a step's output.
+    fn end_with_status(&self, exit: Exit, text: &str) {
+        let title = self.record.course.now().title;
+        if title.is_empty() {
+            return;
+        }
+        self.note_fact("verb", title.to_lowercase());
+        self.note_fact("exit_code", exit as u8);
+        self.note_fact("message", text.chars().take(MESSAGE_LEN).collect::<String>());
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let line = format!("STATUS {}", Value::Object(facts));
+        self.log(if exit == Exit::Done { Severity::Info } else { Severity::Warning }, &line);
+        if !self.json && !self.quiet {
+            self.keep_error(writeln!(io::stdout().lock(), "{line}"));
+        }
+        let _ = self.status_line.set(line);
     }
 
     /// True when the result is wanted as JSON.
@@ -235,7 +289,7 @@ impl Console {
 
     /// Something of an item was lost, by this Windows error.
     pub(super) fn lost(&self, note: &Note, code: u32, action: Action) {
-        if let Some(Log::Usmt(log)) = &self.log {
+        if let Some(Log::Usmt(log)) = self.log.as_deref() {
             log.count(code, action == Action::Abort, &format!("{}: {}", note.item, note.reason));
         }
         self.tell(|log| log.error(ItemError::UnableToOpen, &note.item, action, Some(code), &note.reason));
@@ -302,6 +356,7 @@ impl Console {
                 self.warning_line(&format!("{}: {more} more items: {reason}", word(outcome)));
             }
         }
+        self.note_fact("notes", notes.len());
         if notes.is_empty() { Exit::Done } else { Exit::DoneWithNotes }
     }
 
@@ -313,6 +368,11 @@ impl Console {
         if let Some(log) = &self.progress_log {
             let (record, stopped, log) = (Arc::clone(record), Arc::clone(&stop), Arc::clone(log));
             threads.push(std::thread::spawn(move || tell_percent(&log, &record, &stopped)));
+        }
+        if let Some(heading) = &self.dialog {
+            let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
+            let heading = heading.clone();
+            threads.push(std::thread::spawn(move || show_in_dialog(&heading, &title, &record, &stopped)));
         }
         if !self.json && !self.quiet {
             let (record, stopped, title) = (Arc::clone(record), Arc::clone(&stop), title.to_owned());
@@ -361,6 +421,21 @@ fn tell_percent(log: &ProgressLog, record: &Record, stop: &AtomicBool) {
         let ends = stop.load(Ordering::Relaxed);
         let now = record.progress.snapshot();
         log.percent(now.done_bytes, now.total_bytes);
+        if ends {
+            break;
+        }
+        std::thread::park_timeout(TELL_EVERY);
+    }
+}
+
+/// Shows the progress in the dialog of the task sequence, from the one thread that may.
+fn show_in_dialog(heading: &Heading, title: &str, record: &Record, stop: &AtomicBool) {
+    let Some(dialog) = ProgressDialog::open(heading) else { return };
+    loop {
+        let ends = stop.load(Ordering::Relaxed);
+        let now = record.progress.snapshot();
+        let text = format!("{title} {}", record.progress.current());
+        dialog.show(text.trim_end(), now.done_bytes, now.total_bytes);
         if ends {
             break;
         }

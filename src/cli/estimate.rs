@@ -11,6 +11,7 @@ use super::{
     error::UserError,
     exit::Exit,
     extract::{self, Planned},
+    in_place::InPlace,
     planned::Job,
 };
 use crate::{
@@ -53,7 +54,8 @@ pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, User
     let record = console.begin("Estimate", &[Step::Find, Step::Plan]);
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
-    extract::plan(console, &args.taking, &choices, record, |planned| {
+    let in_place = InPlace::prepare(args.datastore.as_deref(), false);
+    extract::plan(console, &args.taking, &choices, &in_place, record, |planned| {
         console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
         let report = count(planned, free, exit);
@@ -107,9 +109,8 @@ fn say(console: &Console, report: &Report) {
 
 /// Free space in a folder, or where it would be made.
 fn free_space(folder: &Path) -> Result<u64, UserError> {
-    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let there = absolute.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder);
-    sys::files::free_space(there).map_err(|error| {
+    let there = sys::files::nearest_folder(folder);
+    sys::files::free_space(&there).map_err(|error| {
         let message = format!("The free space in `{}` cannot be read: {error}.", there.display());
         UserError::new(Exit::DatastoreNotUsable, message)
             .hint("Check that the path is a folder and that the share is connected.")

@@ -78,6 +78,8 @@ pub(super) fn run(console: &Console, args: &args::RulesExplain) -> Result<Exit, 
         ntfs: &opened.ntfs,
         index: &opened.index,
         installation: &installation,
+        is_written_to: false,
+        datastore: None,
     };
     let object = Object::parse(&args.object, &installation)?;
     let users = users(&args.users, &object, &installation)?;

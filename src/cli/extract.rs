@@ -9,11 +9,12 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    args,
+    args::{self, needed},
     choices::Choices,
     console::{Console, bytes},
     error::{UserError, chain},
     exit::Exit,
+    in_place::InPlace,
     interrupt,
     planned::{self, Beyond, Job, PlanReport},
     source::{self, Opened},
@@ -45,7 +46,8 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     if !args.dry_run {
         choices.demand_password(args.password.is_given())?;
     }
-    plan(console, &args.taking, &choices, record, |planned| {
+    let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run);
+    plan(console, &args.taking, &choices, &in_place, record, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
             true => show(console, &planned.jobs, list, &planned.record),
@@ -59,19 +61,23 @@ pub(super) fn plan<T>(
     console: &Console,
     args: &args::Taking,
     choices: &Choices,
+    in_place: &InPlace,
     record: Arc<Record>,
     then: impl FnOnce(&Planned<'_>) -> Result<T, UserError>,
 ) -> Result<T, UserError> {
     let wanted = Wanted::new(&args.users, choices)?;
     console.phase(Phase::Scanning);
     record.course.enter(Step::Find);
-    let (opened, installation) = source::windows(console, &args.source, &choices.place(&args.place))?;
+    let (opened, installation) = source::windows(console, args.source()?, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
+    let (is_written_to, own) = in_place.on(&opened, console);
     let old = OldWindows {
         volume: &opened.volume,
         ntfs: &opened.ntfs,
         index: &opened.index,
         installation: &installation,
+        is_written_to,
+        datastore: own,
     };
     interrupt::cancels(&record);
     record.course.about(&installation.computer_name);
@@ -97,9 +103,7 @@ fn extract(
 ) -> Result<Exit, UserError> {
     let Planned { jobs, record, choices, .. } = planned;
     planned::summary(jobs).iter().for_each(|line| console.status(line));
-    let Some(folder) = &args.datastore else {
-        return Err(UserError::new(Exit::BadArguments, "`extract` needs --datastore FOLDER."));
-    };
+    let folder = needed(args.datastore.as_deref(), "--datastore FOLDER")?;
     let store = open_for_writing(folder, &args.password)?;
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
@@ -115,6 +119,9 @@ fn extract(
     }
     list.map_or(Ok(()), FileList::finish)?;
     let exit = console.notes(record);
+    console.note_fact("computer", header.computer.name.as_str());
+    console.note_fact("personalities", taken.len());
+    console.note_fact("bytes", taken.iter().map(|taken| taken.bytes).sum::<u64>());
     console.outcome(format!(
         "{} personalities of {} are in {}: {} read",
         taken.len(),

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    args::{self, Merge, Select},
+    args::{self, Merge, Select, needed},
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
@@ -66,12 +66,11 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     if let Some(journal) = &args.undo {
         return undo(console, journal);
     }
-    let (Some(datastore), Some(computer)) = (&args.datastore, &args.computer) else {
-        return Err(UserError::new(Exit::BadArguments, "`inject` needs --datastore and --computer."));
-    };
+    let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
+    let computer = needed(args.computer.as_ref(), "--computer NAME")?;
     let mut target = open(args)?;
     let select = Select {
-        store: args::Store { datastore: datastore.clone(), password: args.password.clone() },
+        store: args::Store { datastore: Some(datastore.clone()), password: args.password.clone() },
         whose: args::Whose { computer: Some(computer.clone()), user: Vec::new() },
         all: false,
     };
@@ -116,11 +115,10 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
 
 /// Opens what the personalities go into.
 fn open(args: &args::Inject) -> Result<Box<dyn Target>, UserError> {
-    let root = match &args.target {
-        _ if args.live => return inject::open_running().map_err(failed),
-        Some(root) => root,
-        None => return Err(UserError::new(Exit::BadArguments, "`inject` needs --target or --live.")),
-    };
+    if args.live {
+        return inject::open_running().map_err(failed);
+    }
+    let root = needed(args.target.as_ref(), "--target FOLDER, or --live,")?;
     if !root.is_dir() {
         let what = format!("The target `{}` is no folder.", root.display());
         return Err(UserError::new(Exit::BadArguments, what)
@@ -175,7 +173,7 @@ fn wishes(
         None => agreed(olds).settings.unwrap_or(Collision::Source),
     };
     let password = match &args.account_password_file {
-        Some(path) => AccountPassword(password::text(path, "--account-password-file")?),
+        Some(path) => AccountPassword(password::first_line_of(path)?),
         None => AccountPassword::default(),
     };
     let create = args.create_accounts.then_some(NewAccounts { password, enabled: args.enable_accounts });
@@ -366,15 +364,17 @@ fn print_settlement(console: &Console, windows: &Settlement, is_live: bool) {
     }
 }
 
-/// The journal's place when none is given: beside the target, so that the target holds only what was injected. Nothing is
-/// beside the root of a drive, and the folder this runs in may be a boot image's, which is gone at the next start: there it
-/// lies in the root.
+/// The journal's place when none is given: beside the target, so that the target holds only what was injected.
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
-    let name = format!("coldstate-journal-{}.jsonl", crate::nt::FileTime::now().0);
-    match (target.file_name(), target.parent()) {
-        (Some(of), Some(folder)) => folder.join(format!("{}.{name}", of.to_string_lossy())),
-        _ => target.join(name),
-    }
+    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let time = crate::nt::FileTime::now().0;
+    let folder = match target.parent() {
+        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
+        None => target,
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
 }
 
 /// What the template of the extraction said of collisions; nothing where personalities of several templates disagree.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::{
-    args,
+    args, auto,
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
+    locked,
     source::{self, Opened},
 };
 use crate::{
@@ -46,7 +47,7 @@ struct VolumeReport {
 }
 
 pub(super) fn run(console: &Console, args: &args::Inspect) -> Result<Exit, UserError> {
-    let names = if args.source == "auto" { source::local_disks()? } else { vec![args.source.clone()] };
+    let names = if args.source == "auto" { auto::local_disks()? } else { vec![args.source.clone()] };
     let mut reports = Vec::new();
     for name in &names {
         match inspect(console, args, name) {
@@ -106,7 +107,7 @@ fn inspect(console: &Console, args: &args::Inspect, name: &str) -> Result<Report
                     failure = Some(error);
                 }
             },
-            VolumeKind::BitLocker => report.obstacles.push(source::LOCKED_HINT.to_owned()),
+            VolumeKind::BitLocker => report.obstacles.push(locked::hint(name, report.offset)),
             VolumeKind::Other => {}
         }
         volumes.push(report);
@@ -129,7 +130,7 @@ fn inspect(console: &Console, args: &args::Inspect, name: &str) -> Result<Report
 
 fn nothing_to_read(name: &str, disk: &Disk, args: &args::Inspect, volumes: &[VolumeReport]) -> UserError {
     match volumes.iter().find(|volume| volume.kind == VolumeKind::BitLocker) {
-        Some(volume) => source::locked(name, volume.offset),
+        Some(volume) => locked::error(name, volume.offset),
         None => source::no_volume(name, disk, &args.place),
     }
 }

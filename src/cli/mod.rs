@@ -4,6 +4,7 @@
 //! JSON, and one exit code.
 
 mod args;
+mod auto;
 mod choices;
 mod console;
 mod demo;
@@ -15,9 +16,13 @@ mod export;
 mod extract;
 mod files;
 mod first_start;
+mod in_place;
 mod inject;
 mod inspect;
 mod interrupt;
+mod locked;
+mod moved;
+mod network;
 mod password;
 mod planned;
 mod prune;
@@ -26,6 +31,7 @@ mod rules;
 mod shown;
 mod source;
 mod store;
+mod task_sequence;
 mod users;
 mod watch;
 mod window;
@@ -39,34 +45,58 @@ use console::Console;
 use error::UserError;
 pub use exit::Exit;
 
+use crate::taskseq::{self, Environment};
+
 /// Runs the program: one verb, and the exit code that says how it ended.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     interrupt::listen();
     let words: Vec<OsString> = args.collect();
-    let arguments = match Arguments::read(words.iter().cloned()) {
+    let mut arguments = match Arguments::read(words.iter().cloned()) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),
     };
-    let mut output = arguments.output.clone();
-    output.told_as.command_line =
+    arguments.output.told_as.command_line =
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    perform(&output, |console| verb(console, &arguments.verb)).into()
+    perform(arguments, verb).into()
 }
 
-/// Opens what a run speaks through, runs it, and says how it ended.
-fn perform(output: &args::Output, run: impl FnOnce(&Console) -> Result<Exit, UserError>) -> Exit {
-    let (console, result) = match Console::open(output) {
+/// Opens what a run speaks through, runs the verb, and says how it ended; with what the task sequence knows, where there is
+/// one.
+fn perform(mut arguments: Arguments, run: impl FnOnce(&Console, &Verb) -> Result<Exit, UserError>) -> Exit {
+    let environment = taskseq::current();
+    let environment = environment.as_ref().map(|environment| environment as &dyn Environment);
+    if let Some(environment) = environment {
+        task_sequence::defaults(environment, &mut arguments);
+    }
+    let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {
-            let result = run(&console);
+            let result = in_task_sequence(&console, &arguments, environment, run);
             (console, result)
         }
-        Err(error) => (Console::without_log(output), Err(error)),
+        Err(error) => (Console::without_log(&arguments.output), Err(error)),
     };
     let result = result.and_then(|exit| console.printed().map(|()| exit));
     if let Err(error) = &result {
         console.error(error);
     }
-    console.end(&result)
+    let exit = console.end(&result);
+    if let Some(environment) = environment {
+        task_sequence::report(environment, &console, &arguments.verb, exit);
+    }
+    exit
+}
+
+/// Runs the verb, once the shares that it needs are reached and a danger that the task sequence is to it was told.
+fn in_task_sequence(
+    console: &Console,
+    arguments: &Arguments,
+    environment: Option<&dyn Environment>,
+    run: impl FnOnce(&Console, &Verb) -> Result<Exit, UserError>,
+) -> Result<Exit, UserError> {
+    let danger = environment.and_then(|environment| task_sequence::danger(environment, &arguments.verb));
+    danger.iter().for_each(|danger| console.warn(danger));
+    let _connection = network::connect(console, arguments, environment)?;
+    run(console, &arguments.verb)
 }
 
 fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {

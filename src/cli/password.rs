@@ -1,10 +1,10 @@
 //! The password of a datastore, from a file: not from the command line, which every process of a computer can read and
 //! task sequences log. Only the command lines of other programs may hold it, because theirs do.
 
+use std::path::Path;
+
 use super::{args::PasswordFile, error::UserError, exit::Exit};
 use crate::store::Password;
-
-use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -14,11 +14,11 @@ const MAX_LEN: u64 = 64 * 1024;
 /// Reads the password, where there is one.
 pub(super) fn read(from: &PasswordFile) -> Result<Option<Password>, UserError> {
     let Some(path) = &from.password_file else { return Ok(from.typed.clone()) };
-    text(path, "--password-file").map(|line| Some(Password::new(line.as_bytes())))
+    Ok(Some(Password::new(first_line_of(path)?.as_bytes())))
 }
 
-/// The first line of a password file, which an option named.
-pub(super) fn text(path: &Path, option: &str) -> Result<Zeroizing<String>, UserError> {
+/// The first line of a password file.
+pub(super) fn first_line_of(path: &Path) -> Result<Zeroizing<String>, UserError> {
     let bad = |reason: &str| {
         UserError::new(Exit::BadArguments, format!("The password file `{}` {reason}.", path.display()))
             .hint("Give a text file whose first line is the password.")
@@ -28,7 +28,7 @@ pub(super) fn text(path: &Path, option: &str) -> Result<Zeroizing<String>, UserE
         return Err(bad("is too long to be one"));
     }
     let bytes = fs_err::read(path).map(Zeroizing::new).map_err(|error| {
-        UserError::from_error(Exit::BadArguments, &error).hint(format!("Check the path given with {option}."))
+        UserError::from_error(Exit::BadArguments, &error).hint("Check the path of the password file.")
     })?;
     match first_line(&bytes) {
         None => Err(bad("is no text")),

@@ -41,18 +41,16 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
             "Give --computer NAME, --user PATTERN or --name NAME; `coldstate list` shows what is there.",
         ));
     }
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
-    let datastore = store::open(&args.store)?;
+    let datastore = store::open(console, &args.store)?;
+    let failed = |error: StoreError| store_error(&error, datastore.path());
     let listing = datastore.personalities().map_err(failed)?;
     let forgotten = chosen(&listing, args)?;
     say(console, &forgotten, args.dry_run);
     if !args.dry_run {
         let names: Vec<&str> = forgotten.iter().map(|one| one.name.as_str()).collect();
         datastore.forget(&names).map_err(failed)?;
-        console.line(format!(
-            "`coldstate prune --datastore {}` frees their space",
-            args.store.datastore.display()
-        ));
+        console
+            .line(format!("`coldstate prune --datastore {}` frees their space", datastore.path().display()));
     }
     console.json(&Report { dry_run: args.dry_run, forgotten, pruned: None });
     Ok(Exit::Done)
@@ -92,8 +90,8 @@ fn say(console: &Console, forgotten: &[Forgotten], dry_run: bool) {
 }
 
 pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserError> {
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
-    let datastore = store::open(&args.store)?;
+    let datastore = store::open(console, &args.store)?;
+    let failed = |error: StoreError| store_error(&error, datastore.path());
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
     let listing = datastore.personalities().map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Opens what the administrator named as SOURCE: from its name to a volume with its index, and to the one Windows on
 //! it. Every way in which that can fail has its sentence here.
 
-use super::{args::Place, console::Console, error::UserError, exit::Exit};
+use super::{args::Place, auto, console::Console, error::UserError, exit::Exit, locked};
 use crate::{
     nt::WinPath,
     ntfs::{Index, Ntfs},
@@ -9,10 +9,6 @@ use crate::{
     volume::{self, Disk, Volume, VolumeError, VolumeKind},
     windows::{self, Installation, VolumeTree},
 };
-
-/// What to do about a locked volume.
-pub(super) const LOCKED_HINT: &str = "Unlock it with `manage-bde -unlock D: -rp RECOVERY-PASSWORD` and name the \
-    unlocked volume \\\\.\\D: as the source; or suspend BitLocker in the old Windows before it is shut down.";
 
 /// A volume of the source, opened and scanned.
 pub(super) struct Opened {
@@ -61,7 +57,7 @@ fn advice(error: &VolumeError) -> &'static str {
 /// Opens the one NTFS volume that is meant: the chosen partition, or the only one that can be it.
 pub(super) fn volume(console: &Console, name: &str, place: &Place) -> Result<Opened, UserError> {
     if name == "auto" {
-        return auto(console, place).map(|(opened, _)| opened);
+        return auto::find(console, place).map(|(opened, _)| opened);
     }
     let disk = disk(name)?;
     disk.problems().iter().for_each(|problem| console.warn(problem));
@@ -143,16 +139,10 @@ fn with_windows(console: &Console, name: &str, volumes: Vec<Volume>) -> Result<O
     }
 }
 
-/// The error for a source whose volumes are all locked.
-pub(super) fn locked(name: &str, offset: u64) -> UserError {
-    let message = format!("`{name}` is locked by BitLocker (the volume at {offset:#x}).");
-    UserError::new(Exit::BitLocker, message).hint(LOCKED_HINT)
-}
-
 fn refuse_locked(name: &str, volumes: &[Volume]) -> Result<(), UserError> {
     match volumes.first() {
         Some(first) if volumes.iter().all(|volume| volume.kind() == VolumeKind::BitLocker) => {
-            Err(locked(name, first.offset()))
+            Err(locked::error(name, first.offset()))
         }
         _ => Ok(()),
     }
@@ -184,65 +174,14 @@ pub(super) fn windows(
     place: &Place,
 ) -> Result<(Opened, Installation), UserError> {
     if name == "auto" {
-        return auto(console, place);
+        return auto::find(console, place);
     }
     let opened = volume(console, name, place)?;
     let installation = the_one(&opened, installations(&opened), place)?;
     Ok((opened, installation))
 }
 
-/// The disks of this machine.
-pub(super) fn local_disks() -> Result<Vec<String>, UserError> {
-    let devices = volume::local_devices();
-    if devices.is_empty() {
-        return Err(UserError::new(Exit::NoVolume, "No disk is visible.").hint(
-            "The boot image may lack the storage driver: load it with `drvload DRIVER.inf`, or name the SOURCE.",
-        ));
-    }
-    Ok(devices)
-}
-
-/// The only Windows among the local disks.
-fn auto(console: &Console, place: &Place) -> Result<(Opened, Installation), UserError> {
-    let devices = local_disks()?;
-    let mut found = Vec::new();
-    let mut locked = false;
-    for device in &devices {
-        let Ok(disk) = volume::open(device) else { continue };
-        for volume in disk.volumes() {
-            if volume.kind() == VolumeKind::BitLocker {
-                locked = true;
-                continue;
-            }
-            let Ok(opened) = scan(console, device, volume) else { continue };
-            if let Ok(installation) = the_one(&opened, installations(&opened), place) {
-                found.push((opened, installation));
-            }
-        }
-    }
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 if locked => {
-            let message = "The only volumes that may hold a Windows are locked by BitLocker.";
-            Err(UserError::new(Exit::BitLocker, message).hint(LOCKED_HINT))
-        }
-        0 => Err(UserError::new(
-            Exit::NoInstallation,
-            format!("No Windows was found on {}.", devices.join(", ")),
-        )
-        .hint("`coldstate inspect auto` shows what is on each disk; one that is missing may need its storage driver.")),
-        _ => {
-            let list: Vec<String> = found.iter().map(|(opened, windows)| describe(opened, windows)).collect();
-            Err(UserError::new(
-                Exit::NoInstallation,
-                format!("There are several Windows: {}.", list.join("; ")),
-            )
-            .hint("Name one as the source, with --partition N where the disk has several."))
-        }
-    }
-}
-
-fn the_one(
+pub(super) fn the_one(
     opened: &Opened,
     mut installations: Vec<Installation>,
     place: &Place,
@@ -321,7 +260,7 @@ fn of_offline(
     Ok(installations)
 }
 
-fn describe(opened: &Opened, windows: &Installation) -> String {
+pub(super) fn describe(opened: &Opened, windows: &Installation) -> String {
     let place = match opened.volume.number() {
         0 => opened.name.clone(),
         number => format!("{} partition {number}", opened.name),

@@ -10,7 +10,7 @@ use super::{
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
-    interrupt, password,
+    interrupt, moved, password,
 };
 use crate::{
     gather::{FileItem, IniItem, Item, KeyItem, Restore},
@@ -68,9 +68,10 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
 }
 
 /// Opens the datastore.
-pub(super) fn open(args: &args::Store) -> Result<Datastore, UserError> {
+pub(super) fn open(console: &Console, args: &args::Store) -> Result<Datastore, UserError> {
+    let folder = moved::follow(console, args.folder()?)?;
     let password = password::read(&args.password)?;
-    Datastore::open(&args.datastore, password.as_ref()).map_err(|error| store_error(&error, &args.datastore))
+    Datastore::open(&folder, password.as_ref()).map_err(|error| store_error(&error, &folder))
 }
 
 /// Opens the datastore, or makes it where the folder is empty or missing.
@@ -89,9 +90,8 @@ pub(super) struct Selected {
 
 /// Opens the datastore and finds the personalities that the arguments ask for. Finding none is an error.
 pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserError> {
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
-    let store = open(&args.store)?;
-    let listing = store.personalities().map_err(failed)?;
+    let store = open(console, &args.store)?;
+    let listing = store.personalities().map_err(|error| store_error(&error, store.path()))?;
     let damaged: Vec<String> =
         listing.damaged.iter().map(|(name, error)| format!("{name}: {error}")).collect();
     damaged.iter().for_each(|damaged| console.warn(damaged));
@@ -210,7 +210,7 @@ struct Shown<'a> {
 
 pub(super) fn show(console: &Console, args: &Select) -> Result<Exit, UserError> {
     let selected = select(console, args)?;
-    let failed = |error: StoreError| store_error(&error, &args.store.datastore);
+    let failed = |error: StoreError| store_error(&error, selected.store.path());
     let mut shown = Vec::new();
     for personality in &selected.personalities {
         let computer = &personality.header.computer;
@@ -317,7 +317,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
             }
         }
     };
-    let found = found.map_err(|error| store_error(&error, &args.store.datastore))?;
+    let found = found.map_err(|error| store_error(&error, selected.store.path()))?;
     for finding in &found.findings {
         console.warn(finding.to_string());
         let Finding::Chunk { affected, .. } = finding else { continue };
@@ -340,7 +340,7 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
     if !found.findings.is_empty() {
         let message = format!(
             "The datastore {} is damaged: {} findings.",
-            args.store.datastore.display(),
+            selected.store.path().display(),
             found.findings.len()
         );
         console.complain(&UserError::new(Exit::DatastoreDamaged, message).hint(

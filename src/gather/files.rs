@@ -59,7 +59,12 @@ impl Taking<'_> {
     fn take(&self) -> Result<(), PutError> {
         self.record.progress.begin(&self.path());
         let (volume, ntfs) = (self.old.volume, self.old.ntfs);
-        let file = match ntfs.file(volume, self.planned.record) {
+        let file = match ntfs.file(volume, self.planned.record.number) {
+            Ok(file) if !self.planned.record.matches(file.record.sequence) => {
+                let reason =
+                    "it was deleted while this run went on, and its file record holds another file".into();
+                return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
+            }
             Ok(file) => file,
             Err(error) => {
                 let reason = format!("its file record cannot be read: {error}");
@@ -79,6 +84,10 @@ impl Taking<'_> {
         };
         let streams =
             file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<_, _>>()?;
+        if self.old.is_written_to && !ntfs.is_unchanged(volume, &file) {
+            let reason = "it was changed while it was read, and is not taken".into();
+            return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
+        }
         let item = FileItem {
             names: self.planned.paths.iter().map(|path| self.name(&file, path)).collect(),
             directory: file.is_directory,

@@ -29,7 +29,7 @@ pub use rules::{gather_added, gather_rules};
 pub use sink::{PutError, Sink, win32};
 
 use crate::{
-    ntfs::{Index, Ntfs},
+    ntfs::{Index, Ntfs, RecordNumber},
     volume::Volume,
     windows::{Installation, VolumeTree},
 };
@@ -45,6 +45,11 @@ pub struct OldWindows<'a> {
     pub index: &'a Index,
     /// The Windows.
     pub installation: &'a Installation,
+    /// Someone writes to the volume while it is read: this run to its datastore there, or the running Windows. Each file
+    /// is then looked at again after it was read.
+    pub is_written_to: bool,
+    /// The folder of the datastore that this run writes to, where it is on the volume: it is not taken into itself.
+    pub datastore: Option<RecordNumber>,
 }
 
 impl<'a> OldWindows<'a> {

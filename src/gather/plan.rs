@@ -7,12 +7,15 @@ use serde::Serialize;
 use super::{OldWindows, Restore};
 use crate::{
     nt::WinPath,
-    ntfs::{Entry, FileTimes, Lcn, RecordNumber},
+    ntfs::{Entry, FileReference, FileTimes, Lcn},
     rules::{CompiledRules, Decision, FileProperties, RuleKind},
+    windows::Tree as _,
 };
 
 /// Deepest folder nesting that is followed. Windows itself cannot make paths of more than 32,767 characters.
 const MAX_DEPTH: usize = 16_384;
+/// Why the folder of [`OldWindows::datastore`] is left out.
+const OWN_DATASTORE: &str = "it is the datastore that this run writes to";
 
 /// What will be taken for one personality.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +24,7 @@ pub struct Plan {
     pub folders: Vec<PlannedFile>,
     /// Files, in the order in which they lie on the disk.
     pub files: Vec<PlannedFile>,
-    /// What lies in the profile and is left out.
+    /// What lies in the profile and is left out, and the datastore that is written to.
     pub left_out: Vec<LeftOut>,
     /// Bytes of all streams of the files, as stored.
     pub bytes: u64,
@@ -30,8 +33,8 @@ pub struct Plan {
 /// A file or folder that will be taken.
 #[derive(Clone, Debug)]
 pub struct PlannedFile {
-    /// Its record in the `$MFT`.
-    pub record: RecordNumber,
+    /// Its record in the `$MFT`, and which use of that.
+    pub record: FileReference,
     /// The names under which it will be taken: one for each hard link the rules chose.
     pub paths: Vec<WinPath>,
     /// Size of its data in bytes.
@@ -88,12 +91,12 @@ struct Walk<'a> {
     moves: bool,
     plan: Plan,
     /// The files that are taken. One with several hard links is met several times.
-    files: HashMap<RecordNumber, PlannedFile>,
+    files: HashMap<FileReference, PlannedFile>,
 }
 
 /// A folder in the course of being walked.
 struct Folder {
-    record: RecordNumber,
+    record: FileReference,
     path: WinPath,
     rest: std::vec::IntoIter<Entry>,
     holds_taken: bool,
@@ -102,26 +105,34 @@ struct Folder {
 
 impl Walk<'_> {
     fn run(&mut self) {
-        let mut stack = vec![self.open(self.old.index.root(), WinPath::root())];
+        let root = FileReference { number: self.old.index.root(), sequence: 0 };
+        let mut stack = vec![self.open(root, WinPath::root())];
         while let Some(mut folder) = stack.pop() {
             let Some(entry) = folder.rest.next() else {
                 self.close(folder, stack.last_mut());
                 continue;
             };
             let path = folder.path.join(&entry.name);
+            if Some(entry.record.number) == self.old.datastore {
+                let (bytes, files) = self.old.tree().measure(&path).unwrap_or_default();
+                let rule = Some(OWN_DATASTORE.to_owned());
+                folder.left_out.push(LeftOut { path, rule, files, bytes });
+                stack.push(folder);
+                continue;
+            }
             let goes_deeper = entry.is_directory && stack.len() < MAX_DEPTH;
             if !goes_deeper {
                 self.file(&mut folder, &entry, path.clone());
             }
             stack.push(folder);
             if goes_deeper {
-                stack.push(self.open(entry.record.number, path));
+                stack.push(self.open(entry.record, path));
             }
         }
     }
 
-    fn open(&self, record: RecordNumber, path: WinPath) -> Folder {
-        let entries: Vec<Entry> = self.old.index.children(record).collect();
+    fn open(&self, record: FileReference, path: WinPath) -> Folder {
+        let entries: Vec<Entry> = self.old.index.children(record.number).collect();
         Folder { record, path, rest: entries.into_iter(), holds_taken: false, left_out: Vec::new() }
     }
 
@@ -137,7 +148,7 @@ impl Walk<'_> {
         }
         folder.holds_taken = true;
         let stays = self.moves && self.rules.file_stays(self.drive, &path, &properties);
-        let record = entry.record.number;
+        let record = entry.record;
         let planned = self.files.entry(record).or_insert_with(|| PlannedFile {
             record,
             paths: Vec::new(),

@@ -51,6 +51,8 @@ pub struct File {
     pub efs: Option<Vec<u8>>,
     /// What of it could not be read; the rest stands.
     pub problems: Vec<String>,
+    /// The update sequence numbers of its records, which change whenever one is written.
+    pub(super) updates: Vec<u16>,
     /// A security descriptor of its own, as NTFS 1.x kept them.
     pub(super) own_security_descriptor: Option<Vec<u8>>,
     /// Values that only some metadata files have: `$VOLUME_NAME`, `$VOLUME_INFORMATION`.
@@ -75,6 +77,8 @@ pub(super) struct Collector {
     cluster_size: u64,
     volume_clusters: u64,
     values: Vec<Value>,
+    /// The update sequence number of each record, as they come.
+    pub(super) updates: Vec<u16>,
     /// What could not be read of it.
     pub(super) problems: Vec<String>,
 }
@@ -107,6 +111,7 @@ impl Collector {
             cluster_size: u64::from(cluster_size),
             volume_clusters,
             values: Vec::new(),
+            updates: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -274,10 +279,12 @@ impl Collector {
             object_id: self.value(source, attribute::OBJECT_ID, "").and_then(|v| v.array_at(0)).map(Guid),
             efs: self.value(source, attribute::LOGGED_UTILITY_STREAM, EFS_NAME),
             problems: Vec::new(),
+            updates: Vec::new(),
             own_security_descriptor: self.value(source, attribute::SECURITY_DESCRIPTOR, ""),
             others,
         };
         file.problems = self.problems;
+        file.updates = self.updates;
         file.tell_where_data_is();
         file
     }

@@ -249,6 +249,7 @@ impl Ntfs {
         if !record.is_in_use() || !belongs || !reference.matches(record.sequence) {
             return Err(damaged(Damage::new(0x20, "it does not continue the record that names it")));
         }
+        collector.updates.push(record.update);
         for attribute in record.attributes() {
             collector.add(&attribute.map_err(damaged)?).map_err(damaged)?;
         }
@@ -267,6 +268,7 @@ impl Ntfs {
             return Err(NtfsError::NotAFile { record: number });
         }
         let mut collector = self.collector(number);
+        collector.updates.push(record.update);
         for attribute in record.attributes() {
             if let Err(damage) = attribute.and_then(|attribute| collector.add(&attribute)) {
                 collector.problems.push(self.record_error(number, damage).to_string());
@@ -292,6 +294,13 @@ impl Ntfs {
         }
         let reference = FileReference { number, sequence: record.sequence };
         Ok(collector.finish(source, reference, record.is_directory()))
+    }
+
+    /// True when none of a file's records was written since the file was read from them. What lay in its clusters
+    /// meanwhile was then the file's: it cannot lose or gain any without a record being written.
+    pub fn is_unchanged(&self, source: &dyn ReadAt, file: &File) -> bool {
+        let again = self.file(source, file.record.number);
+        again.is_ok_and(|again| again.record == file.record && again.updates == file.updates)
     }
 
     /// Fills `buf` with the bytes of a stream from `offset`: decoded, zeros where it is sparse or was never written.
@@ -326,6 +335,25 @@ impl Ntfs {
         stream.read_raw(source, offset, buf)
     }
 
+    /// Reads where the security descriptors are, which is else done when the first is asked for: for a volume that is
+    /// about to be written to, and whose `$Secure` may then be met half-written.
+    ///
+    /// # Errors
+    /// When `$Secure` cannot be read.
+    pub fn read_ahead(&self, source: &dyn ReadAt) -> Result<(), NtfsError> {
+        self.descriptor_table(source).map(drop)
+    }
+
+    fn descriptor_table(&self, source: &dyn ReadAt) -> Result<&DescriptorTable, NtfsError> {
+        match self.descriptors.get() {
+            Some(table) => Ok(table),
+            None => {
+                let table = DescriptorTable::read(self, source)?;
+                Ok(self.descriptors.get_or_init(|| table))
+            }
+        }
+    }
+
     /// The security descriptor of a file, by its id in `$Secure` or of its own; none where it has neither.
     ///
     /// # Errors
@@ -349,13 +377,7 @@ impl Ntfs {
         if let Some(known) = cache.get(id) {
             return Ok(Some(known));
         }
-        let table = match self.descriptors.get() {
-            Some(table) => table,
-            None => {
-                let table = DescriptorTable::read(self, source)?;
-                self.descriptors.get_or_init(|| table)
-            }
-        };
+        let table = self.descriptor_table(source)?;
         let what = "its security descriptor is not in $Secure, or is damaged there";
         let found = table.descriptor(source, id).ok_or(NtfsError::Stream { record, offset: 0, what })?;
         cache.put(id, &found);

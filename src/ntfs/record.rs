@@ -53,6 +53,7 @@ pub(super) fn fix_up(record: &mut [u8], signature: [u8; 4]) -> Result<(), Damage
 ///
 /// | offset | |
 /// |---|---|
+/// | +0x4 | offset of the update sequence (u16), whose first number changes with each writing |
 /// | +0x10 | sequence number (u16), +0x12 hard link count (u16) |
 /// | +0x14 | offset of the first attribute (u16), +0x16 flags (u16) |
 /// | +0x18 | bytes in use (u32), +0x1c bytes in all (u32) |
@@ -64,6 +65,8 @@ pub(super) struct FileRecord<'a> {
     bytes: &'a [u8],
     first_attribute: usize,
     flags: u16,
+    /// Counts the times it was written.
+    pub(super) update: u16,
     /// Counts the uses of the record.
     pub(super) sequence: u16,
     /// The record that this one continues.
@@ -85,6 +88,7 @@ impl<'a> FileRecord<'a> {
             bytes,
             first_attribute,
             flags: bytes.u16_at(0x16).ok_or(short)?,
+            update: bytes.u16_at(usize::from(bytes.u16_at(4).ok_or(short)?)).ok_or(short)?,
             sequence: bytes.u16_at(0x10).ok_or(short)?,
             base: (base != FileReference::default()).then_some(base),
         })

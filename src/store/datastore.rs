@@ -129,6 +129,11 @@ impl Datastore {
         write().map_err(StoreError::before_writing)
     }
 
+    /// True when a folder looks like a datastore: it has a `datastore.json`.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(config::FILE_NAME).is_file()
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.root

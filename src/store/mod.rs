@@ -32,6 +32,7 @@ mod password;
 mod personality;
 mod prune;
 mod reader;
+mod room;
 mod seal;
 mod verify;
 mod writer;

@@ -27,6 +27,7 @@ use super::{
     files::Scratch,
     pack::{self, Entry, FinishedPack, PackWriter},
     personality::{Lines, Personality},
+    room::Room,
     seal::{Part, Seal},
 };
 use crate::gather::{ChunkRef, Content, Hash, Header, Item, PutError, Sink};
@@ -118,6 +119,7 @@ struct Job {
 struct Shared {
     root: PathBuf,
     scratch: Scratch,
+    room: Room,
     seal: Seal,
     compression: Compression,
     /// What the datastore had when the writer began.
@@ -163,15 +165,18 @@ impl Datastore {
     /// Begins to add to the datastore.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when it is read-only to this program; [`StoreError::Write`] when the disk is full.
+    /// [`StoreError::Unusable`] when it is read-only to this program; [`StoreError::Write`] when the disk is full but for
+    /// a reserve.
     pub fn writer_with(&self, compression: Compression) -> Result<Writer<'_>, StoreError> {
         // The folder first, then the marks, then the index: `prune.rs` says why.
         let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
+        let room = Room::new(&self.root).map_err(StoreError::Write)?;
         let marked = self.marked_packs()?;
         self.forget_index();
         let shared = Arc::new(Shared {
             root: self.root.clone(),
             scratch,
+            room,
             seal: self.seal.clone(),
             compression,
             before: self.index()?,
@@ -344,6 +349,7 @@ impl Shared {
         let stored = compressed.filter(|stored| stored.len() < job.bytes.len()).unwrap_or(job.bytes);
         let stored = &self.seal.seal(Part::Chunk(id), stored)?;
         let entry = Entry { id, stored: size(stored)?, len };
+        self.room.spend(u64::from(entry.stored))?;
         self.stored_bytes.fetch_add(u64::from(entry.stored), Ordering::Relaxed);
         let full = {
             let mut open = lock(&self.open);

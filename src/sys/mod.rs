@@ -15,6 +15,10 @@ mod library;
 pub mod registry;
 /// Accounts and local groups of the running Windows.
 pub mod accounts;
+/// COM objects, loaded when they are wanted.
+pub mod com;
+/// Shares of other computers.
+pub mod network;
 /// This program as a service.
 pub mod service;
 /// One plain window.

@@ -218,6 +218,9 @@ fn identify_computer(found: &mut Installation, system: &Registry) {
     {
         found.architecture = architecture;
     }
+    found.is_winpe = system.key(&format!(r"{set}\Control\MiniNT")).is_some();
+    found.is_portable =
+        system.number(&format!(r"{set}\Control"), "PortableOperatingSystem").is_some_and(|flag| flag != 0);
     let languages = r"Control\Nls\Language";
     found.language = text(languages, "InstallLanguage")
         .or_else(|| text(languages, "Default"))

@@ -88,6 +88,10 @@ pub struct Installation {
     pub architecture: Architecture,
     /// True for a server.
     pub is_server: bool,
+    /// True for WinPE, the small Windows of boot and recovery media: nobody's files are in it.
+    pub is_winpe: bool,
+    /// True for a Windows To Go, which lives on a stick and belongs to no PC.
+    pub is_portable: bool,
     /// Language it was installed in: `de-DE`.
     pub language: Option<String>,
     /// Name of the computer.

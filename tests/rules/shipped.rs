@@ -69,6 +69,8 @@ impl Old {
             ntfs: &self.ntfs,
             index: &self.index,
             installation: &self.installation,
+            is_written_to: false,
+            datastore: None,
         }
     }
 

@@ -21,6 +21,7 @@ echo   coldstate help                                                    everyth
 echo.
 goto :eof
 :job
-call "%SystemDrive%\coldstate\job.cmd"
+cmd /c "%SystemDrive%\coldstate\job.cmd"
+set RESULT=%ERRORLEVEL%
 echo.
-echo The job ended with exit code %ERRORLEVEL%.
+echo The job ended with exit code %RESULT%.

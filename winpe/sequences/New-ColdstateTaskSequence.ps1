@@ -63,15 +63,15 @@ function New-ColdstateStep([string] $Name, [string] $Arguments, [int[]] $Success
 }
 
 function New-SaveStep([string] $Store) {
-    New-ColdstateStep -Name 'Save all users' -Arguments ('extract --source auto --datastore "' + $Store + '" --computer "%M7SOURCE%" --all-users --log "%_SMSTSLogPath%\coldstate-extract.log"')
+    New-ColdstateStep -Name 'Save all users' -Arguments ('extract --source auto --datastore "' + $Store + '" --all-users --log "%_SMSTSLogPath%\coldstate-extract.log"')
 }
 
 function New-VerifyStep([string] $Store) {
-    New-ColdstateStep -Name 'Verify what was saved' -SuccessCode @(0) -Arguments ('verify --datastore "' + $Store + '" --computer "%M7SOURCE%" --log "%_SMSTSLogPath%\coldstate-verify.log"')
+    New-ColdstateStep -Name 'Verify what was saved' -SuccessCode @(0) -Arguments ('verify --datastore "' + $Store + '" --computer "%ColdstateSource%" --log "%_SMSTSLogPath%\coldstate-verify.log"')
 }
 
-function New-PutBackStep([string] $Store) {
-    New-ColdstateStep -Name 'Put the users back' -Arguments ('inject --datastore "' + $Store + '" --computer "%M7SOURCE%" --target %OSDTargetSystemDrive%\ --merge keep --log "%_SMSTSLogPath%\coldstate-inject.log"')
+function New-PutBackStep([string] $Store, [string] $Computer) {
+    New-ColdstateStep -Name 'Put the users back' -Arguments ('inject --datastore "' + $Store + '" --computer "' + $Computer + '" --target %OSDTargetSystemDrive%\ --merge keep --log "%_SMSTSLogPath%\coldstate-inject.log"')
 }
 
 function New-WinPECondition([string] $Value) {
@@ -79,14 +79,10 @@ function New-WinPECondition([string] $Value) {
 }
 
 # What every sequence begins with; which of it, the parameters say.
-function New-BeginGroup([switch] $Store, [switch] $Source) {
+function New-BeginGroup([switch] $Store) {
     $steps = @(New-CMTSStepSetVariable -Name 'Choose the exe' -TaskSequenceVariable 'ColdstateExe' -TaskSequenceVariableValue $Exe)
     if ($Store) {
         $steps += New-CMTSStepSetVariable -Name 'Choose the datastore' -TaskSequenceVariable 'ColdstateStore' -TaskSequenceVariableValue $Datastore
-    }
-    if ($Source) {
-        $unset = New-CMTSStepConditionVariable -ConditionVariableName 'M7SOURCE' -OperatorType NotExists
-        $steps += New-CMTSStepSetVariable -Name 'Name the personality' -TaskSequenceVariable 'M7SOURCE' -TaskSequenceVariableValue '%_SMSTSMachineName%' -Condition $unset
     }
     New-CMTaskSequenceGroup -Name 'Begin' -Step $steps
 }
@@ -106,19 +102,19 @@ function New-SaveGroup([string] $Store, [object[]] $First = @()) {
     New-CMTaskSequenceGroup -Name 'Save the users' -Step $steps -Condition (New-WinPECondition -Value 'true')
 }
 
-function New-NewWindowsGroup([string] $Store, [object[]] $BeforePutBack = @()) {
+function New-NewWindowsGroup([string] $Store, [string] $Computer, [object[]] $BeforePutBack = @()) {
     if (-not $Image -or -not $Client) {
         throw 'Refresh and ReplaceNewPC install a Windows: give -Image and -Client.'
     }
-    $package = Get-CMOperatingSystemImage -Name $Image
+    $imagePackage = Get-CMOperatingSystemImage -Name $Image
     $steps = @(
-        (New-CMTSStepApplyOperatingSystem -Name 'Apply the new Windows' -ImagePackage $package -ImagePackageIndex 1 -Destination NextAvailableFormattedPartition),
+        (New-CMTSStepApplyOperatingSystem -Name 'Apply the new Windows' -ImagePackage $imagePackage -ImagePackageIndex 1 -Destination NextAvailableFormattedPartition),
         (New-CMTSStepApplyWindowsSetting -Name 'Apply Windows settings' -UserName 'Contoso' -OrganizationName 'Contoso'),
         (New-CMTSStepApplyNetworkSetting -Name 'Apply network settings' -WorkgroupName 'WORKGROUP'),
         (New-CMTSStepAutoApplyDriver -Name 'Apply drivers')
     )
     $steps += @($BeforePutBack)
-    $steps += New-PutBackStep -Store $Store
+    $steps += New-PutBackStep -Store $Store -Computer $Computer
     $steps += New-CMTSStepSetupWindowsAndConfigMgr -Name 'Set up Windows and the client' -PackageId $Client
     New-CMTaskSequenceGroup -Name 'New Windows' -Step $steps -Condition (New-WinPECondition -Value 'true')
 }
@@ -129,20 +125,19 @@ foreach ($each in $Kind) {
     switch ($each) {
         'Refresh' {
             $name = 'coldstate: refresh'
-            $groups = @((New-BeginGroup -Source), (New-OldWindowsGroup), (New-SaveGroup -Store $onThePC), (New-NewWindowsGroup -Store $onThePC))
+            $groups = @((New-BeginGroup), (New-OldWindowsGroup), (New-SaveGroup -Store $onThePC), (New-NewWindowsGroup -Store $onThePC -Computer '%ColdstateSource%'))
         }
         'ReplaceOldPC' {
             $name = 'coldstate: replacement, old PC'
-            $groups = @((New-BeginGroup -Store -Source), (New-OldWindowsGroup), (New-SaveGroup -Store $onTheShare -First @(New-ConnectStep)))
+            $groups = @((New-BeginGroup -Store), (New-OldWindowsGroup), (New-SaveGroup -Store $onTheShare -First @(New-ConnectStep)))
         }
         'ReplaceNewPC' {
             $name = 'coldstate: replacement, new PC'
-            $groups = @((New-BeginGroup -Store), (New-NewWindowsGroup -Store $onTheShare -BeforePutBack @(New-ConnectStep)))
+            $groups = @((New-BeginGroup -Store), (New-NewWindowsGroup -Store $onTheShare -Computer '%M7SOURCE%' -BeforePutBack @(New-ConnectStep)))
         }
         'Recovery' {
             $name = 'coldstate: recovery'
-            $look = New-ColdstateStep -Name 'Look' -Arguments 'inspect auto --log "%_SMSTSLogPath%\coldstate-inspect.log"'
-            $groups = @((New-BeginGroup -Store -Source), (New-SaveGroup -Store $onTheShare -First @((New-ConnectStep), $look)))
+            $groups = @((New-BeginGroup -Store), (New-SaveGroup -Store $onTheShare -First @(New-ConnectStep)))
         }
     }
     if (Get-CMTaskSequence -Name $name -Fast) {

@@ -4,8 +4,10 @@ use std::{
     fs::File,
     io::{self, Seek as _, SeekFrom},
     os::unix::fs::FileExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use super::Extent;
 
 /// Opens a file or device for reading.
 ///
@@ -43,4 +45,28 @@ pub fn local_devices() -> Vec<String> {
         .collect();
     disks.sort();
     disks
+}
+
+/// True for a disk that is plugged in for a while: a stick, a card, a disk in a USB case.
+pub fn is_removable(name: &str) -> bool {
+    let Some(name) = name.strip_prefix("/dev/") else { return false };
+    let disk = Path::new("/sys/block").join(name.replace('/', "!"));
+    let is_marked = fs_err::read_to_string(disk.join("removable")).is_ok_and(|text| text.trim() == "1");
+    let by_usb = fs_err::canonicalize(&disk).is_ok_and(|path| path.to_string_lossy().contains("/usb"));
+    is_marked || by_usb
+}
+
+/// Linux gives volumes no other name than the disk's.
+pub fn extent(_name: &str) -> Option<Extent> {
+    None
+}
+
+/// Linux has no drive letters.
+pub fn drive_of(_extent: Extent) -> Option<char> {
+    None
+}
+
+/// Linux has one root.
+pub fn volume_roots() -> Vec<PathBuf> {
+    Vec::new()
 }

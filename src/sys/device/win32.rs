@@ -6,23 +6,35 @@
 use std::{
     fs::File,
     io::{self, Seek as _, SeekFrom},
+    mem::offset_of,
     os::windows::{
         ffi::OsStrExt as _,
         fs::FileExt as _,
         io::{AsRawHandle as _, FromRawHandle as _},
     },
-    path::Path,
+    path::{Path, PathBuf},
     ptr,
 };
 
 use windows_sys::Win32::{
-    Foundation::{GENERIC_READ, INVALID_HANDLE_VALUE},
-    Storage::FileSystem::{CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE, GetLogicalDrives, OPEN_EXISTING},
+    Foundation::{ERROR_SUCCESS, GENERIC_READ, INVALID_HANDLE_VALUE},
+    Storage::FileSystem::{
+        BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE,
+        GetDriveTypeW, GetLogicalDrives, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, OPEN_EXISTING,
+    },
     System::{
         IO::DeviceIoControl,
-        Ioctl::{FSCTL_ALLOW_EXTENDED_DASD_IO, GET_LENGTH_INFORMATION, IOCTL_DISK_GET_LENGTH_INFO},
+        Ioctl::{
+            DISK_EXTENT, FSCTL_ALLOW_EXTENDED_DASD_IO, GET_LENGTH_INFORMATION, IOCTL_DISK_GET_LENGTH_INFO,
+            IOCTL_STORAGE_QUERY_PROPERTY, STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY,
+            VOLUME_DISK_EXTENTS,
+        },
+        Registry::{HKEY, HKEY_LOCAL_MACHINE, KEY_READ, RegCloseKey, RegOpenKeyExW},
+        WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE},
     },
 };
+
+use super::Extent;
 
 /// Most physical drives looked for; Windows numbers them from 0 and leaves gaps only where a disk was removed.
 const MAX_DRIVES: u32 = 32;
@@ -62,17 +74,24 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Sends a control code that takes no input and fills `out`; returns how many bytes were filled.
-#[allow(unsafe_code)]
 fn control(file: &File, code: u32, out: &mut [u8]) -> io::Result<u32> {
+    control_with(file, code, &[], out)
+}
+
+/// Sends a control code with its input.
+#[allow(unsafe_code)]
+fn control_with(file: &File, code: u32, input: &[u8], out: &mut [u8]) -> io::Result<u32> {
     let mut returned = 0;
+    let len = u32::try_from(input.len()).unwrap_or(u32::MAX);
     let size = u32::try_from(out.len()).unwrap_or(u32::MAX);
-    // SAFETY: `out` is writable for `size` bytes, `returned` outlives the call, and the handle is not overlapped.
+    // SAFETY: `input` is readable for `len` bytes and `out` writable for `size`, `returned` outlives the call, and the
+    // handle is not overlapped.
     let done = unsafe {
         DeviceIoControl(
             file.as_raw_handle(),
             code,
-            ptr::null(),
-            0,
+            input.as_ptr().cast(),
+            len,
             out.as_mut_ptr().cast(),
             size,
             &raw mut returned,
@@ -128,17 +147,87 @@ pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     file.seek_read(buf, offset)
 }
 
-/// The volumes with a drive letter, then the physical drives of this machine.
+/// The volumes with a drive letter, then the physical drives of this machine: what an old Windows may be on.
 ///
-/// Volumes come first because an unlocked BitLocker volume is plain only through its letter.
-#[allow(unsafe_code)]
+/// Volumes come first because an unlocked BitLocker volume is plain only through its letter. Left out are drives of other
+/// computers, optical ones, RAM disks, and the volume that WinPE itself runs from.
 pub fn local_devices() -> Vec<String> {
-    // SAFETY: the call takes nothing and returns a bit mask.
-    let letters = unsafe { GetLogicalDrives() };
-    let volumes = ('A'..='Z')
-        .zip(0..26)
-        .filter(|(_, bit)| letters & (1 << bit) != 0)
-        .map(|(c, _)| format!(r"\\.\{c}:"));
+    let own = if is_winpe() { system_letter() } else { None };
+    let volumes = letters().filter(|letter| Some(*letter) != own).map(|letter| format!(r"\\.\{letter}:"));
     let disks = (0..MAX_DRIVES).map(|number| format!(r"\\.\PhysicalDrive{number}"));
     volumes.chain(disks.filter(|name| open(Path::new(name)).is_ok())).collect()
+}
+
+/// The roots of the volumes of this machine: `C:\`.
+pub fn volume_roots() -> Vec<PathBuf> {
+    letters().map(|letter| PathBuf::from(format!(r"{letter}:\"))).collect()
+}
+
+/// The letters of drives that are disks of this machine.
+#[allow(unsafe_code)]
+fn letters() -> impl Iterator<Item = char> {
+    // SAFETY: the call takes nothing and returns a bit mask.
+    let present = unsafe { GetLogicalDrives() };
+    ('A'..='Z').zip(0..26).filter(move |(_, bit)| present & (1 << bit) != 0).map(|(letter, _)| letter).filter(
+        |letter| {
+            let root: Vec<u16> = format!("{letter}:\\\0").encode_utf16().collect();
+            // SAFETY: the name ends with NUL and outlives the call.
+            !matches!(unsafe { GetDriveTypeW(root.as_ptr()) }, DRIVE_REMOTE | DRIVE_CDROM | DRIVE_RAMDISK)
+        },
+    )
+}
+
+fn system_letter() -> Option<char> {
+    std::env::var("SystemDrive").ok()?.chars().next().map(|letter| letter.to_ascii_uppercase())
+}
+
+/// True when the running Windows is a boot image.
+#[allow(unsafe_code)]
+fn is_winpe() -> bool {
+    let name: Vec<u16> = "SYSTEM\\CurrentControlSet\\Control\\MiniNT\0".encode_utf16().collect();
+    let mut key: HKEY = ptr::null_mut();
+    // SAFETY: the name ends with NUL and outlives the call, and `key` is writable.
+    let result = unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, name.as_ptr(), 0, KEY_READ, &raw mut key) };
+    if result == ERROR_SUCCESS {
+        // SAFETY: the key was just opened and is not used after this.
+        unsafe { RegCloseKey(key) };
+    }
+    result == ERROR_SUCCESS
+}
+
+/// True for a disk that is plugged in for a while: a stick, a card, a disk in a USB case.
+pub fn is_removable(name: &str) -> bool {
+    const DEVICE_PROPERTY: [u8; 12] = [0; size_of::<STORAGE_PROPERTY_QUERY>()];
+    const REMOVABLE: usize = offset_of!(STORAGE_DEVICE_DESCRIPTOR, RemovableMedia);
+    const BUS: usize = offset_of!(STORAGE_DEVICE_DESCRIPTOR, BusType);
+    let Ok(file) = open(Path::new(name)) else { return false };
+    // The texts behind the structure are not asked for.
+    let mut out = [0; size_of::<STORAGE_DEVICE_DESCRIPTOR>()];
+    if control_with(&file, IOCTL_STORAGE_QUERY_PROPERTY, &DEVICE_PROPERTY, &mut out).is_err() {
+        return false;
+    }
+    let bus = out.get(BUS..).and_then(|rest| rest.first_chunk()).map(|bytes| i32::from_le_bytes(*bytes));
+    let by_plug = [BusTypeUsb, BusType1394, BusTypeSd, BusTypeMmc].map(Some).contains(&bus);
+    by_plug || out.get(REMOVABLE) == Some(&1)
+}
+
+/// Where a volume with a letter begins; none for anything else.
+pub fn extent(name: &str) -> Option<Extent> {
+    let file = open(Path::new(name)).ok()?;
+    // `VOLUME_DISK_EXTENTS`: a count, and then for each part the disk, its offset and its length. Of a volume on several
+    // disks the first part is enough to know it by.
+    const FIRST: usize = offset_of!(VOLUME_DISK_EXTENTS, Extents);
+    const DISK: usize = FIRST + offset_of!(DISK_EXTENT, DiskNumber);
+    const OFFSET: usize = FIRST + offset_of!(DISK_EXTENT, StartingOffset);
+    let mut out = [0; size_of::<VOLUME_DISK_EXTENTS>() + 7 * size_of::<DISK_EXTENT>()];
+    control(&file, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, &mut out).ok()?;
+    Some(Extent {
+        disk: u32::from_le_bytes(*out.get(DISK..)?.first_chunk()?),
+        offset: u64::from_le_bytes(*out.get(OFFSET..)?.first_chunk()?),
+    })
+}
+
+/// The letter of the volume that begins there.
+pub fn drive_of(wanted: Extent) -> Option<char> {
+    letters().find(|letter| extent(&format!(r"\\.\{letter}:")) == Some(wanted))
 }

@@ -1,12 +1,83 @@
 //! What Linux knows of files beyond the standard library, as far as Windows is asked the same.
 
-use std::{io, path::Path};
+use std::{
+    ffi::OsString,
+    io::{self, Read as _},
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
 
-/// Bytes that can be written in a folder.
+use super::Space;
+
+/// The signature of NTFS and its place in the boot sector, and the place of the serial number.
+const SIGNATURE: &[u8] = b"NTFS    ";
+const SIGNATURE_AT: usize = 0x03;
+const SERIAL_AT: usize = 0x48;
+
+/// The room in the file system of a folder.
 ///
 /// # Errors
 /// As Linux says.
-pub fn free_space(folder: &Path) -> io::Result<u64> {
+pub fn space(folder: &Path) -> io::Result<Space> {
     let disk = rustix::fs::statvfs(folder)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Ok(Space { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
+}
+
+/// Brings all that was written to the volume of a folder onto its disk.
+///
+/// # Errors
+/// As Linux says.
+pub fn flush_volume(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(fs_err::File::open(folder)?)?)
+}
+
+/// The mount point that a folder is below, and the serial number of the NTFS volume that is mounted there.
+pub(super) fn volume_root(folder: &Path) -> Option<(PathBuf, u32)> {
+    let mounts = fs_err::read("/proc/self/mountinfo").ok()?;
+    let (root, device) = (mounts.split(|&byte| byte == b'\n'))
+        .filter_map(mount)
+        .filter(|(root, _)| folder.starts_with(root))
+        // Of two mounts over one another the later is seen.
+        .max_by_key(|(root, _)| root.as_os_str().len())?;
+    let mut sector = [0; 512];
+    fs_err::File::open(device).ok()?.read_exact(&mut sector).ok()?;
+    let serial = sector.get(SERIAL_AT..)?.first_chunk()?;
+    let is_ntfs = sector.get(SIGNATURE_AT..)?.starts_with(SIGNATURE);
+    is_ntfs.then(|| (root, u32::from_le_bytes(*serial)))
+}
+
+/// Mount point and device of a line of `mountinfo`.
+///
+/// Reference: proc(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+fn mount(line: &[u8]) -> Option<(PathBuf, PathBuf)> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let root = words.nth(4)?;
+    let device = words.skip_while(|word| word != b"-").nth(2)?;
+    Some((path(root), path(device)))
+}
+
+/// A path in which spaces and the like are written as three octal digits.
+fn path(text: &[u8]) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        let octal = after.get(..3).and_then(|digits| str::from_utf8(digits).ok());
+        let code = octal.filter(|_| first == b'\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(code.unwrap_or(first));
+        rest = after.get(if code.is_some() { 3 } else { 0 }..).unwrap_or_default();
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_mountinfo_is_read() {
+        let line = br"36 35 98:0 / /mnt/old\040disk rw master:1 - fuse.ntfs-3g /tmp/a\134b.img rw,user_id=0";
+        assert_eq!(mount(line), Some((PathBuf::from("/mnt/old disk"), PathBuf::from(r"/tmp/a\b.img"))));
+        assert_eq!(mount(b"36 35 98:0 / /mnt rw"), None);
+    }
 }

@@ -3,14 +3,64 @@
 //!
 //! The twin for Linux has only what both need: safe crates offer the rest there.
 
+use std::path::{Path, PathBuf};
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(windows)]
 mod win32;
 #[cfg(target_os = "linux")]
-pub use linux::free_space;
+pub use linux::{flush_volume, space};
 #[cfg(windows)]
 pub use win32::{
-    Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, free_space, open, security,
-    set_basic, set_security, set_short_name, short_name,
+    Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, flush_volume, open, security,
+    set_basic, set_security, set_short_name, short_name, space,
 };
+
+#[cfg(target_os = "linux")]
+use linux::volume_root;
+#[cfg(windows)]
+use win32::volume_root;
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// Bytes of the file system, or of what this user may use of it.
+    pub total: u64,
+}
+
+/// Bytes that can be written in a folder.
+///
+/// # Errors
+/// As the system says.
+pub fn free_space(folder: &Path) -> std::io::Result<u64> {
+    space(folder).map(|space| space.free)
+}
+
+/// The nearest folder that exists on the way to a path.
+pub fn nearest_folder(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = absolute.ancestors().find(|folder| folder.is_dir());
+    found.map_or_else(|| path.to_owned(), Path::to_owned)
+}
+
+/// Where a path lies on an NTFS volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnVolume {
+    /// The volume's serial number, of which both systems tell the low half.
+    pub serial: u32,
+    /// The path from the root of the volume; links on the way to it are followed.
+    pub path: PathBuf,
+}
+
+/// Finds the NTFS volume that a path is on, or would be made on; none where it is on none or that cannot be told.
+pub fn on_volume(path: &Path) -> Option<OnVolume> {
+    let absolute = std::path::absolute(path).ok()?;
+    let there = nearest_folder(&absolute);
+    let rest = absolute.strip_prefix(&there).ok()?;
+    let there = fs_err::canonicalize(&there).ok()?;
+    let (root, serial) = volume_root(&there)?;
+    Some(OnVolume { serial, path: there.strip_prefix(&root).ok()?.join(rest) })
+}

@@ -4,15 +4,15 @@
 //! A reparse point is opened as what it is, never followed.
 
 use std::{
-    ffi::c_void,
+    ffi::{OsString, c_void},
     fs::File,
     io,
     mem::size_of,
     os::windows::{
-        ffi::OsStrExt as _,
+        ffi::{OsStrExt as _, OsStringExt as _},
         io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
     },
-    path::Path,
+    path::{Component, Path, PathBuf, Prefix},
     ptr,
 };
 
@@ -32,8 +32,9 @@ use windows_sys::Win32::{
         CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
         FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FindClose, FindFirstFileW,
-        GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW, OPEN_EXISTING,
-        READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
+        GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
+        GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
+        WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
     System::{
         IO::{DeviceIoControl, IO_STATUS_BLOCK},
@@ -41,6 +42,8 @@ use windows_sys::Win32::{
         Threading::{GetCurrentProcess, OpenProcessToken},
     },
 };
+
+use super::Space;
 
 /// Largest security descriptor asked for; NTFS keeps at most 64 KiB.
 const MAX_SECURITY: u32 = 1 << 20;
@@ -310,17 +313,63 @@ pub fn set_short_name(file: &File, name: &[u16]) -> io::Result<()> {
     }
 }
 
-/// Bytes that can be written in a folder.
+/// The room in the file system of a folder.
 ///
 /// # Errors
 /// As Windows says.
 #[allow(unsafe_code)]
-pub fn free_space(folder: &Path) -> io::Result<u64> {
+pub fn space(folder: &Path) -> io::Result<Space> {
     let name = wide(folder);
-    let mut free = 0;
-    // SAFETY: `name` ends with a NUL, `free` is writable, and the other two numbers are not asked for.
-    check(unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) })?;
-    Ok(free)
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: `name` ends with a NUL, both numbers are writable, and the third is not asked for.
+    check(unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, &raw mut total, ptr::null_mut()) })?;
+    Ok(Space { free, total })
+}
+
+/// Brings all that Windows holds back of the volume of a folder onto its disk, the file system's own records too.
+///
+/// # Errors
+/// As Windows says; without an administrator's rights it refuses.
+pub fn flush_volume(folder: &Path) -> io::Result<()> {
+    let mut letters = folder.components().filter_map(|part| match part {
+        Component::Prefix(prefix) => match prefix.kind() {
+            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => Some(char::from(letter)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let letter = letters.next().ok_or(io::ErrorKind::Unsupported)?;
+    open(Path::new(&format!(r"\\.\{letter}:")), Purpose::Data)?.sync_all()
+}
+
+/// The root of the volume that a folder is on, and its serial number where it is NTFS.
+#[allow(unsafe_code)]
+pub(super) fn volume_root(folder: &Path) -> Option<(PathBuf, u32)> {
+    let name = wide(folder);
+    // Never longer than the path it is the beginning of, but for a backslash and the NUL.
+    let mut root = vec![0_u16; name.len().saturating_add(2)];
+    let len = u32::try_from(root.len()).ok()?;
+    // SAFETY: `name` ends with a NUL, and `root` has `len` writable units.
+    check(unsafe { GetVolumePathNameW(name.as_ptr(), root.as_mut_ptr(), len) }).ok()?;
+    let mut serial = 0;
+    let mut system = [0_u16; 32];
+    // SAFETY: `root` ends with a NUL; `serial` and the 32 units of `system` are writable, and nothing else is asked for.
+    check(unsafe {
+        GetVolumeInformationW(
+            root.as_ptr(),
+            ptr::null_mut(),
+            0,
+            &raw mut serial,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            system.as_mut_ptr(),
+            system.len() as u32,
+        )
+    })
+    .ok()?;
+    let until_nul = |units: &[u16]| units.iter().copied().take_while(|&unit| unit != 0).collect::<Vec<u16>>();
+    let is_ntfs = until_nul(&system).into_iter().eq("NTFS".encode_utf16());
+    is_ntfs.then(|| (PathBuf::from(OsString::from_wide(&until_nul(&root))), serial))
 }
 
 /// What the file system of an open file can do.

@@ -300,8 +300,9 @@ unsafe fn draw(on: HDC, fonts: &[HFONT; 4], operation: Draw) {
     match operation {
         // SAFETY: the context is open; the brush is freed after its use.
         Draw::Fill(place, fill) => unsafe {
+            let place = rect(place);
             let brush = CreateSolidBrush(colour(fill));
-            FillRect(on, &raw const (rect(place)), brush);
+            FillRect(on, &raw const place, brush);
             DeleteObject(brush);
         },
         Draw::Line(points, thick, line) => {

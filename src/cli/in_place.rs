@@ -1,0 +1,65 @@
+//! [`InPlace`]: what must be heeded where the datastore lies on the volume that is read.
+//!
+//! That is the usual refresh: the old volume is the only disk, and the one folder of it that Apply Operating System keeps
+//! takes the personalities. The old files are safe from the new ones, because a file system gives only clusters and file
+//! records to a new file that no old one has. What remains is that the file system writes its own records meanwhile, and:
+//!
+//! - The first access to a volume mounts it, and that replays its log. So the volume of the datastore is mounted and
+//!   flushed before the other is read.
+//! - `$Secure`, `$MFT` and folders grow while they are read. What is read of them later than at the beginning is read
+//!   then: `$Secure`'s table ([`crate::ntfs::Ntfs::read_ahead`]), the extents of `$MFT`, and the index of all names.
+//! - A file might go away nevertheless, by somebody else's hand, and its clusters be given to the datastore. So each file
+//!   record must be the same after the data was read as before ([`crate::gather::OldWindows::is_written_to`]).
+//! - The datastore is not taken into itself, whatever the rules say.
+//!
+//! A running Windows writes to its own volume too, and is treated likewise; what its programs have not yet written to the
+//! disk cannot be read there.
+
+use std::path::{Path, PathBuf};
+
+use super::{console::Console, source::Opened};
+use crate::{
+    nt::WinPath,
+    ntfs::RecordNumber,
+    sys::files::{self, OnVolume},
+};
+
+/// Where a datastore lies, as far as that can be told.
+#[derive(Default)]
+pub(super) struct InPlace(Option<OnVolume>);
+
+impl InPlace {
+    /// Finds the volume of a datastore, or of where it will be made. One that will be written to is flushed.
+    pub(super) fn prepare(datastore: Option<&Path>, will_write: bool) -> Self {
+        let Some(datastore) = datastore else { return Self::default() };
+        let place = files::on_volume(datastore);
+        if place.is_some() && will_write {
+            // Without the rights to flush, the file system does it when it likes; then this is best effort.
+            let _ = files::flush_volume(&files::nearest_folder(datastore));
+        }
+        Self(place)
+    }
+
+    /// Whether someone writes to an opened volume while it is read; and the folder there that must not be taken.
+    pub(super) fn on(&self, opened: &Opened, console: &Console) -> (bool, Option<RecordNumber>) {
+        let Ok(volume) = opened.ntfs.volume_information(&opened.volume) else { return (false, None) };
+        let is_on_it = |place: &OnVolume| u64::from(place.serial) == volume.serial & u64::from(u32::MAX);
+        let Some(place) = self.0.as_ref().filter(|place| is_on_it(place)) else {
+            return (running_windows().is_some_and(|place| is_on_it(&place)), None);
+        };
+        console.status("the datastore lies on the volume that is read");
+        if let Err(error) = opened.ntfs.read_ahead(&opened.volume) {
+            console.warn(format!("security descriptors may be missing: {error}"));
+        }
+        let parts: Vec<String> = place.path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        (true, opened.index.find(&WinPath::parse(&format!(r"\{}", parts.join(r"\")))))
+    }
+}
+
+/// The volume of the Windows that this program runs in; in WinPE that is no disk.
+fn running_windows() -> Option<OnVolume> {
+    let drive = std::env::var_os("SystemDrive").filter(|_| cfg!(windows))?;
+    let mut root = PathBuf::from(drive).into_os_string();
+    root.push("\\");
+    files::on_volume(Path::new(&root))
+}
