@@ -25,8 +25,10 @@ if not exist "%JOB%" echo %JOB% is not there.& exit /b 1
 set ARCH=
 %DISM% /English /Get-WimInfo "/WimFile:%BOOT%" /Index:%INDEX% > "%TEMP%\coldstate-wim.txt"
 if errorlevel 1 type "%TEMP%\coldstate-wim.txt"& exit /b 1
-find "Architecture : x64" < "%TEMP%\coldstate-wim.txt" > nul && set ARCH=x64
-find "Architecture : x86" < "%TEMP%\coldstate-wim.txt" > nul && set ARCH=x86
+find "Architecture : x64" "%TEMP%\coldstate-wim.txt" > nul
+if not errorlevel 1 set ARCH=x64
+find "Architecture : x86" "%TEMP%\coldstate-wim.txt" > nul
+if not errorlevel 1 set ARCH=x86
 del "%TEMP%\coldstate-wim.txt"
 if "%ARCH%"=="" echo Image %INDEX% of %BOOT% is for neither x64 nor x86; there are exes for these.& exit /b 1
 
@@ -45,9 +47,10 @@ copy /y "%HERE%templates\*.xml" "%MOUNT%\coldstate\templates" > nul
 if errorlevel 1 goto discard
 if /i "%JOB%"=="tool-only" goto commit
 if not exist "%SYSTEM32%\startnet.cmd" goto start
-find "startnet.before.cmd" < "%SYSTEM32%\startnet.cmd" > nul && goto start
+find "startnet.before.cmd" "%SYSTEM32%\startnet.cmd" > nul
+if not errorlevel 1 goto start
 move /y "%SYSTEM32%\startnet.cmd" "%SYSTEM32%\startnet.before.cmd" > nul
-if errorlevel 1 goto discard
+if not exist "%SYSTEM32%\startnet.before.cmd" goto discard
 :start
 copy /y "%HERE%scripts\startnet.cmd" "%SYSTEM32%\startnet.cmd" > nul
 if errorlevel 1 goto discard

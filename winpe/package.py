@@ -25,7 +25,7 @@ FACES = ("coldstate", "se", "scanstate", "loadstate", "usmtutils")
 # What of winpe/ is for the share; the rest makes it.
 SHIPPED = ("README.md", "build-bootimage*", "templates/*.xml", "scripts/*", "sequences/*", "sequences/*/*", "pictures/*.png")
 # Programs of Windows want CRLF; git keeps LF, as everything here is written with it.
-CRLF = (".cmd", ".vbs", ".ps1", ".sms", ".txt", ".xml")
+CRLF = (".cmd", ".md", ".vbs", ".ps1", ".sms", ".txt", ".xml")
 
 
 def version():
@@ -44,7 +44,11 @@ def for_windows(path):
 
 def source(name, epoch):
     """The files under version control, as they are here: what the exes were built from."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    command = ["git", "ls-files", "-z"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit("winpe/package.py: the package has the source in it, which git lists: run this in a checkout.")
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
         for path in sorted(listed.decode().rstrip("\0").split("\0")):
@@ -70,6 +74,9 @@ def contents(x64, x86, licences, epoch):
                 files[path.relative_to(WINPE).as_posix()] = for_windows(path)
     for path in licences.iterdir():
         files[f"licences/{path.name}"] = path.read_bytes()
+    # Here the guide is the first thing to read, and the project's own page lies beside it.
+    files["README.md"] = files["README.md"].replace(b"(../README.md)", b"(ABOUT.md)")
+    files["ABOUT.md"] = for_windows(ROOT / "README.md")
     files["licences/GPL-3.0.txt"] = for_windows(WINPE / "licences/GPL-3.0.txt")
     files["licences/SOURCE.txt"] = for_windows(WINPE / "licences/SOURCE.txt")
     files[f"source/{name}.tar.gz"] = source(name, epoch)
@@ -84,7 +91,8 @@ def main(archive, x64, x86, licences, epoch):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path, content in sorted(contents(*exes, Path(licences), int(epoch)).items()):
             member = zipfile.ZipInfo(path, moment)
-            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            mode = 0o755 if content.startswith(b"#!") else 0o644
+            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, mode << 16
             packed.writestr(member, content)
 
 

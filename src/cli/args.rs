@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{error::UserError, exit::Exit};
-use crate::{nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
+use crate::{inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -68,6 +68,9 @@ pub(super) struct Output {
     /// The log was not asked for: where it cannot be written, there is none.
     #[arg(skip)]
     pub(super) log_may_fail: bool,
+    /// The folder of session logs, where there are to be some.
+    #[arg(skip)]
+    pub(super) sessions: Option<PathBuf>,
     /// The progress dialog of the task sequence, where it shows one.
     #[arg(skip)]
     pub(super) dialog: Option<Heading>,
@@ -147,6 +150,8 @@ pub(super) enum Verb {
     Rules(Rules),
     /// In the new Windows: do what an inject left for its first start
     FirstStart(FirstStart),
+    /// Ask for everything on the terminal, by keyboard: disk, Windows, users, datastore; then watch the run, read its log
+    Technician,
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -512,6 +517,9 @@ pub(super) struct Inject {
     /// Password of the accounts that are made: the first line of FILE; none when not given
     #[arg(long, value_name = "FILE", requires = "create_accounts")]
     pub(super) account_password_file: Option<PathBuf>,
+    /// The password itself, where a task sequence has it.
+    #[arg(skip)]
+    pub(super) account_password: AccountPassword,
     /// Accounts that are made can be logged on with at once
     #[arg(long, requires = "create_accounts")]
     pub(super) enable_accounts: bool,

@@ -99,7 +99,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
                 target = inject::open_running().map_err(failed)?;
             }
         }
-        Run { console, args, names: &names, olds: &olds, record: &record }.run(
+        Run { console, args, computer, names: &names, olds: &olds, record: &record }.run(
             &*target,
             wishes.take(),
             journal.as_ref(),
@@ -115,10 +115,10 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
 
 /// Opens what the personalities go into.
 fn open(args: &args::Inject) -> Result<Box<dyn Target>, UserError> {
-    if args.live {
-        return inject::open_running().map_err(failed);
-    }
-    let root = needed(args.target.as_ref(), "--target FOLDER, or --live,")?;
+    let root = match &args.target {
+        _ if args.live => return inject::open_running().map_err(failed),
+        root => needed(root.as_ref(), "--target FOLDER, or --live,")?,
+    };
     if !root.is_dir() {
         let what = format!("The target `{}` is no folder.", root.display());
         return Err(UserError::new(Exit::BadArguments, what)
@@ -173,8 +173,8 @@ fn wishes(
         None => agreed(olds).settings.unwrap_or(Collision::Source),
     };
     let password = match &args.account_password_file {
-        Some(path) => AccountPassword(password::first_line_of(path)?),
-        None => AccountPassword::default(),
+        Some(path) => AccountPassword(password::text(path, "--account-password-file")?),
+        None => args.account_password.clone(),
     };
     let create = args.create_accounts.then_some(NewAccounts { password, enabled: args.enable_accounts });
     let run_commands = args.run_rule_commands;
@@ -192,6 +192,8 @@ fn begin_journal(args: &args::Inject, target: &dyn Target) -> Result<Journal, Us
 struct Run<'a> {
     console: &'a Console,
     args: &'a args::Inject,
+    /// Where the personalities come from.
+    computer: &'a str,
     /// What the personalities are called.
     names: &'a [String],
     olds: &'a [OldPersonality<'a>],
@@ -272,6 +274,9 @@ impl Run<'_> {
         let Run { console, args, record, .. } = *self;
         let exit = console.notes(record);
         let verb = if args.dry_run { "would be written" } else { "written" };
+        console.note_fact("computer", self.computer);
+        console.note_fact("personalities", self.names.len());
+        console.note_fact("bytes", done.bytes);
         console.outcome(format!(
             "{} files and {} folders {verb} to {}: {}",
             done.files,
@@ -366,15 +371,11 @@ fn print_settlement(console: &Console, windows: &Settlement, is_live: bool) {
 
 /// The journal's place when none is given: beside the target, so that the target holds only what was injected.
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let time = crate::nt::FileTime::now().0;
-    let folder = match target.parent() {
-        // A drive has no place beside it; the folder we happen to be in may be in the memory of a boot image.
-        None => target,
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-    };
-    folder.join(format!("{name}.coldstate-journal-{time}.jsonl"))
+    let name = format!("coldstate-journal-{}.jsonl", crate::nt::FileTime::now().0);
+    match (target.file_name(), target.parent()) {
+        (Some(of), Some(folder)) => folder.join(format!("{}.{name}", of.to_string_lossy())),
+        _ => target.join(name),
+    }
 }
 
 /// What the template of the extraction said of collisions; nothing where personalities of several templates disagree.

@@ -67,7 +67,7 @@ pub(super) fn connect(
         )
         .hint(r"Leave it out, or give the datastore as \\SERVER\SHARE\FOLDER."));
     };
-    let password = password::first_line_of(file)?;
+    let password = password::text(file, "--net-password-file")?;
     let connection = network::connect(&share, user, &password).map_err(|error| {
         UserError::new(Exit::DatastoreNotUsable, format!("{share} cannot be connected to as {user}: {error}."))
             .hint(if cfg!(windows) {

@@ -14,11 +14,11 @@ const MAX_LEN: u64 = 64 * 1024;
 /// Reads the password, where there is one.
 pub(super) fn read(from: &PasswordFile) -> Result<Option<Password>, UserError> {
     let Some(path) = &from.password_file else { return Ok(from.typed.clone()) };
-    Ok(Some(Password::new(first_line_of(path)?.as_bytes())))
+    text(path, "--password-file").map(|line| Some(Password::new(line.as_bytes())))
 }
 
-/// The first line of a password file.
-pub(super) fn first_line_of(path: &Path) -> Result<Zeroizing<String>, UserError> {
+/// The first line of a password file, which an option named.
+pub(super) fn text(path: &Path, option: &str) -> Result<Zeroizing<String>, UserError> {
     let bad = |reason: &str| {
         UserError::new(Exit::BadArguments, format!("The password file `{}` {reason}.", path.display()))
             .hint("Give a text file whose first line is the password.")
@@ -28,7 +28,7 @@ pub(super) fn first_line_of(path: &Path) -> Result<Zeroizing<String>, UserError>
         return Err(bad("is too long to be one"));
     }
     let bytes = fs_err::read(path).map(Zeroizing::new).map_err(|error| {
-        UserError::from_error(Exit::BadArguments, &error).hint("Check the path of the password file.")
+        UserError::from_error(Exit::BadArguments, &error).hint(format!("Check the path given with {option}."))
     })?;
     match first_line(&bytes) {
         None => Err(bad("is no text")),

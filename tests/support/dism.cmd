@@ -17,5 +17,6 @@ exit /b %ERRORLEVEL%
 :unmount
 if not "%3"=="/Commit" exit /b 87
 xcopy /e /i /q /y "%MOUNTED%" "%DISM_RESULT%" > nul
-for /d %%d in ("%MOUNTED%\*") do rmdir /s /q "%%d"
+rmdir /s /q "%MOUNTED%"
+mkdir "%MOUNTED%"
 exit /b 0

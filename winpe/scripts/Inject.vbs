@@ -30,8 +30,12 @@ WScript.Quit result
 
 ' What was given as /name:value, else the other value.
 Function Named(name, otherwise)
+    Dim number, prefix
     Named = otherwise
-    If WScript.Arguments.Named.Exists(name) Then Named = WScript.Arguments.Named(name)
+    prefix = "/" & name & ":"
+    For number = 0 To WScript.Arguments.Count - 1
+        If LCase(Left(WScript.Arguments(number), Len(prefix))) = prefix Then Named = Mid(WScript.Arguments(number), Len(prefix) + 1)
+    Next
 End Function
 
 ' A variable of the task sequence; empty where there is no task sequence.

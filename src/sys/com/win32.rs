@@ -20,8 +20,8 @@ use windows_sys::{
 
 use super::Value;
 
-const IID_NULL: GUID = GUID::from_u128(0);
-const IID_IDISPATCH: GUID = GUID::from_u128(0x00020400_0000_0000_c000_000000000046);
+static IID_NULL: GUID = GUID::from_u128(0);
+static IID_IDISPATCH: GUID = GUID::from_u128(0x00020400_0000_0000_c000_000000000046);
 /// `LOCALE_USER_DEFAULT`.
 const LOCALE: u32 = 0x0400;
 
@@ -145,8 +145,7 @@ impl Variant {
             None => {}
             Some(Value::Number(number)) => {
                 raw.Anonymous.Anonymous.vt = VT_I4;
-                // SAFETY: writes the member that the type says.
-                unsafe { raw.Anonymous.Anonymous.Anonymous.lVal = number };
+                raw.Anonymous.Anonymous.Anonymous.lVal = number;
             }
             Some(Value::Text(text)) => {
                 let units: Vec<u16> = text.encode_utf16().collect();
@@ -154,8 +153,7 @@ impl Variant {
                 // SAFETY: `units` has `len` readable units.
                 let string = unsafe { (functions.new_string)(units.as_ptr(), len) };
                 raw.Anonymous.Anonymous.vt = VT_BSTR;
-                // SAFETY: writes the member that the type says.
-                unsafe { raw.Anonymous.Anonymous.Anonymous.bstrVal = string };
+                raw.Anonymous.Anonymous.Anonymous.bstrVal = string;
             }
         }
         Self { functions, raw }
@@ -214,7 +212,7 @@ impl Object {
     pub fn create(prog_id: &str) -> Option<Self> {
         let apartment = Apartment::enter()?;
         let Functions { class_of, create, .. } = apartment.functions;
-        let (name, mut class) = (wide(prog_id), IID_NULL);
+        let (name, mut class) = (wide(prog_id), GUID::from_u128(0));
         // SAFETY: the name ends with NUL, and `class` is writable.
         if unsafe { class_of(name.as_ptr(), &raw mut class) } < 0 {
             return None;

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    io, mem, ptr,
+    io, ptr,
     sync::mpsc::{self, SyncSender},
     thread::JoinHandle,
 };
@@ -135,7 +135,7 @@ fn make(frame: &Frame, dpi: i32) -> io::Result<HWND> {
     // SAFETY: null stands for this program.
     let program = unsafe { GetModuleHandleW(ptr::null()) };
     let class = WNDCLASSEXW {
-        cbSize: mem::size_of::<WNDCLASSEXW>() as u32,
+        cbSize: size_of::<WNDCLASSEXW>() as u32,
         lpfnWndProc: Some(procedure),
         hInstance: program,
         // SAFETY: the first icon of this program, by number; null when it has none.
@@ -181,7 +181,7 @@ fn make(frame: &Frame, dpi: i32) -> io::Result<HWND> {
 /// The system's font for messages, in our sizes.
 #[allow(unsafe_code)]
 fn fonts(dpi: i32) -> [HFONT; 4] {
-    let size = mem::size_of::<NONCLIENTMETRICSW>() as u32;
+    let size = size_of::<NONCLIENTMETRICSW>() as u32;
     let mut metrics = NONCLIENTMETRICSW { cbSize: size, ..NONCLIENTMETRICSW::default() };
     // SAFETY: this asks for one NONCLIENTMETRICSW of the size it says, which outlives the call. Where the call fails, the
     // name stays empty, for which the system chooses a font.
