@@ -10,6 +10,8 @@ mod bad_input;
 mod care;
 /// Datastores and targets that are missing, foreign, full or damaged.
 mod datastore;
+/// The command lines of Migrate7 and of USMT.
+mod faces;
 /// The datastore on the very volume that is read.
 mod in_place;
 /// What is printed and logged, and how a run ends early.
@@ -60,7 +62,13 @@ struct Ran {
 
 impl Ran {
     fn of(words: &[OsString]) -> Self {
-        let output = Command::new(program()).args(words).stdin(Stdio::null()).output().unwrap();
+        Self::by(Path::new(program()), Path::new("."), words)
+    }
+
+    /// Runs a program in a folder.
+    fn by(program: &Path, folder: &Path, words: &[OsString]) -> Self {
+        let output =
+            Command::new(program).args(words).current_dir(folder).stdin(Stdio::null()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         let ran = Self { words: words.to_vec(), code: output.status.code(), stdout: output.stdout, stderr };
         assert!(!ran.stderr.contains("panicked"), "{}", ran.told());

@@ -2,7 +2,7 @@
 
 mod builtins;
 mod carried;
-mod corpus;
+pub(crate) mod corpus;
 mod evaluate;
 mod facts;
 mod files;

@@ -335,7 +335,7 @@ pub(super) struct RulesExplain {
 }
 
 /// What is to be taken.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Taking {
     /// Image file, disk, volume, or `auto`; in a task sequence it need not be said
     #[arg(long)]
@@ -355,7 +355,7 @@ impl Taking {
     }
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Estimate {
     #[command(flatten)]
     pub(super) taking: Taking,
@@ -364,7 +364,7 @@ pub(super) struct Estimate {
     pub(super) datastore: Option<PathBuf>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Extract {
     #[command(flatten)]
     pub(super) taking: Taking,
@@ -484,7 +484,7 @@ pub(super) struct Export {
     pub(super) overwrite: bool,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Inject {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
@@ -517,7 +517,7 @@ pub(super) struct Inject {
     /// Password of the accounts that are made: the first line of FILE; none when not given
     #[arg(long, value_name = "FILE", requires = "create_accounts")]
     pub(super) account_password_file: Option<PathBuf>,
-    /// The password itself, where a task sequence has it.
+    /// The password itself, where a task sequence or another program's command line has it.
     #[arg(skip)]
     pub(super) account_password: AccountPassword,
     /// Accounts that are made can be logged on with at once

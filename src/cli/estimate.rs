@@ -22,7 +22,7 @@ use crate::{
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     computer: String,
     users: Vec<User>,
     files: usize,
@@ -30,7 +30,7 @@ struct Report {
     bytes: u64,
     /// What the datastore grows by at most for the contents: nothing compresses and nothing is there already. Alternate
     /// streams and registry values are read first by `extract`, and are not in it.
-    stored_at_most: u64,
+    pub(super) stored_at_most: u64,
     /// Free space where the datastore is or would be.
     free: Option<u64>,
     /// Whether that is enough even so.
@@ -51,6 +51,19 @@ struct User {
 }
 
 pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, UserError> {
+    estimate(console, args, |report| {
+        say(console, report);
+        console.json(report);
+        Ok(())
+    })
+}
+
+/// Works the report out, and goes on with it.
+pub(super) fn estimate(
+    console: &Console,
+    args: &args::Estimate,
+    then: impl FnOnce(&Report) -> Result<(), UserError>,
+) -> Result<Exit, UserError> {
     let record = console.begin("Estimate", &[Step::Find, Step::Plan]);
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
@@ -58,9 +71,7 @@ pub(super) fn run(console: &Console, args: &args::Estimate) -> Result<Exit, User
     extract::plan(console, &args.taking, &choices, &in_place, record, |planned| {
         console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
-        let report = count(planned, free, exit);
-        say(console, &report);
-        console.json(&report);
+        then(&count(planned, free, exit))?;
         Ok(exit)
     })
 }

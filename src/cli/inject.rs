@@ -385,7 +385,7 @@ fn agreed(olds: &[OldPersonality<'_>]) -> Collisions {
     if all.all(|other| other == first) { first } else { Collisions::default() }
 }
 
-fn of_template(collision: Collision) -> Merge {
+pub(super) fn of_template(collision: Collision) -> Merge {
     match collision {
         Collision::Source => Merge::Replace,
         Collision::Destination => Merge::Keep,

@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod export;
 mod extract;
+mod faces;
 mod files;
 mod first_start;
 mod in_place;
@@ -53,6 +54,9 @@ use crate::taskseq::{self, Environment};
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     interrupt::listen();
     let words: Vec<OsString> = args.collect();
+    if let Some(code) = faces::run(&words) {
+        return code.into();
+    }
     let mut arguments = match Arguments::read(words.iter().cloned()) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, words.iter().any(|word| word == "--json")).into(),

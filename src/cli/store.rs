@@ -300,7 +300,8 @@ fn print_rule(console: &Console, rule: &CarriedRule) {
     console.line(format!("  {kind} {}{call} ({}, {})", rule.pattern, rule.component, rule.place));
 }
 
-pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {
+/// Reads everything that the arguments ask for, and says what is not as it was written.
+pub(super) fn check(console: &Console, args: &Select) -> Result<(Selected, Verification), UserError> {
     let record = console.begin("Verify", &[Step::Open, Step::Check]);
     record.course.enter(Step::Open);
     let selected = select(console, args)?;
@@ -318,6 +319,11 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
         }
     };
     let found = found.map_err(|error| store_error(&error, selected.store.path()))?;
+    Ok((selected, found))
+}
+
+pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError> {
+    let (selected, found) = check(console, args)?;
     for finding in &found.findings {
         console.warn(finding.to_string());
         let Finding::Chunk { affected, .. } = finding else { continue };

@@ -17,6 +17,7 @@
 )]
 
 mod builtin;
+mod catalogue;
 mod compile;
 mod config;
 mod decide;
@@ -39,6 +40,7 @@ mod template;
 mod xml;
 
 pub use builtin::builtin;
+pub use catalogue::{ComponentType, Listed};
 pub use config::{ChangeGroup, Config, Offline};
 pub use decide::{
     Action, AddedObject, Attribute, CompiledRules, Decision, Deferred, Omission, Remap, Rule, WalkRoot,

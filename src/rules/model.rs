@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    catalogue::ComponentType,
     diagnostic::{Diagnostic, Place},
     function::Call,
     pattern::ObjectKind,
@@ -64,6 +65,9 @@ impl Contexts {
 #[derive(Debug)]
 pub(super) struct Component {
     pub(super) display_name: Arc<str>,
+    pub(super) kind: ComponentType,
+    /// No Config.xml lists it.
+    pub(super) hidden: bool,
     pub(super) place: Place,
     pub(super) contexts: Contexts,
     pub(super) environments: Vec<Environment>,

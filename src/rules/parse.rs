@@ -5,6 +5,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    catalogue::ComponentType,
     config::Config,
     diagnostic::{Diagnostic, Severity, Source},
     function::{Call, Support, Use, parse_call},
@@ -179,6 +180,8 @@ impl Parser<'_> {
                 let role = self.role(xml);
                 self.file.components.push(Component {
                     display_name: identity.as_str().into(),
+                    kind: ComponentType::System,
+                    hidden: false,
                     place: self.source.place(xml.offset),
                     contexts: Contexts::BOTH,
                     environments: Vec::new(),
@@ -263,11 +266,11 @@ impl Parser<'_> {
     }
 
     fn component(&mut self, element: &Element) -> Component {
-        const TYPES: [&str; 4] = ["System", "Application", "Device", "Documents"];
+        let kind = element.attribute("type").map(|kind| ComponentType::parse(&kind.value));
         match element.attribute("type") {
             None => self
                 .warn(element.offset, "A component has a `type`: System, Application, Device or Documents."),
-            Some(kind) if !TYPES.iter().any(|known| kind.value.trim().eq_ignore_ascii_case(known)) => {
+            Some(kind) if ComponentType::parse(&kind.value).is_none() => {
                 let message = format!(
                     "`{}` is no component type (System, Application, Device, Documents); the type has no effect.",
                     kind.value
@@ -283,6 +286,8 @@ impl Parser<'_> {
         let display_name = if display_name.is_empty() { "(no displayName)" } else { display_name };
         let mut component = Component {
             display_name: display_name.into(),
+            kind: kind.flatten().unwrap_or_default(),
+            hidden: self.boolean(element, "hidden", false),
             place: self.source.place(element.offset),
             contexts: self.contexts(element),
             environments: Vec::new(),

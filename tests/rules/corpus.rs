@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use coldstate::rules::{RuleSet, decode};
 
-pub(super) fn corpus(folder: &str) -> Option<PathBuf> {
+pub(crate) fn corpus(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("COLDSTATE_CORPUS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
     let folder = root.join("usmt").join(folder);

@@ -1,0 +1,223 @@
+//! Migrate7's switches, as its guide for ConfigMgr 2007 R2 and its automation guide have them: `/autoextract`,
+//! `/autobackup`, `/autoinject`.
+//!
+//! Its configuration files are its own; `/config` takes our templates. What the line leaves open, the verb asks the task
+//! sequence for: the datastore, and `M7SOURCE`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use super::{
+    Failed, Native, Task, is_boot_image, read_old_windows,
+    switches::{Line, Switch, Value, Verdict, Wrong},
+};
+use crate::{
+    cli::{
+        args::{Choose, Inject, Verb},
+        choices::Choices,
+        console::Console,
+        error::UserError,
+        exit::Exit,
+        inject::of_template,
+        verb,
+    },
+    store::Password,
+};
+use Value::{None as Nothing, Required};
+use Verdict::{Done, Refused};
+
+pub(super) static TABLE: [Switch; 19] = [
+    Switch::new("/autoextract", Nothing, Done("`extract`, from the one Windows among the local disks")),
+    Switch::new(
+        "/autobackup",
+        Nothing,
+        Done(
+            "the same: the datastore keeps every state that was taken, and what did not change takes no room",
+        ),
+    ),
+    Switch::new(
+        "/autoinject",
+        Nothing,
+        Done(
+            "`inject`: in Windows into that Windows, in a boot image into the volume that the task sequence applied",
+        ),
+    ),
+    Switch::new(
+        "/config",
+        Required("FILE"),
+        Done("a template of ours; at injection its users and what it says of collisions"),
+    ),
+    Switch::new("/datastore", Required("FOLDER"), Done("`--datastore`")),
+    Switch::new("/allusers", Nothing, Done("`--all-users`")),
+    Switch::new("/includeuser", Required("USER"), Done("`--user`")).often(),
+    Switch::new("/excludeuser", Required("USER"), Done("`--exclude-user`")).often(),
+    Switch::new("/source", Required("NAME"), Done("`--computer`: the old PC, at injection")),
+    Switch::new("/domain", Required("NAME"), Done("`--map-domain *=NAME`, at injection")),
+    Switch::new(
+        "/password",
+        Required("PASSWORD"),
+        Done("the datastore's password; `--password-file` keeps it out of the command line"),
+    )
+    .secret(),
+    Switch::new(
+        "/overwrite",
+        Nothing,
+        Done("`--replace`: earlier personalities of the same users go when the new ones are safe"),
+    ),
+    Switch::new("/mostrecent", Nothing, Done("the newest personality of each user is injected in any case")),
+    Switch::new("/hidestatus", Nothing, Done("no status window; without it `--window`")),
+    Switch::new("/nocancel", Nothing, Done("`--no-cancel`")),
+    Switch::new(
+        "/hardlinks",
+        Nothing,
+        Refused(
+            "there is no hard-link staging; give a /datastore on the same volume, outside of the folders that are replaced",
+        ),
+    ),
+    Switch::new(
+        "/personalitypath",
+        Required("FOLDER"),
+        Refused("a datastore keeps its own order; give /datastore and /source"),
+    ),
+    Switch::new(
+        "/excludedisks",
+        Required("DISKS"),
+        Refused("only the volume of the Windows is read and written"),
+    ),
+    Switch::new(
+        "/elevatedcredentials",
+        Nothing,
+        Refused("no credentials are stored; run it as an administrator or by the task sequence"),
+    ),
+];
+
+const PROGRAM: &str = "se.exe";
+
+pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
+    if words.iter().any(|word| word == "/?" || word.eq_ignore_ascii_case("/help")) {
+        return Ok(Task::Say(help(), 0));
+    }
+    let line = Line::read(PROGRAM, &TABLE, words)?;
+    if let Some(word) = line.bare.first() {
+        let message = format!("`{word}` belongs to no option.");
+        return Err(Wrong::arguments(message, "A path with spaces stands in quotation marks.").into());
+    }
+    let whats = ["/autoextract", "/autobackup", "/autoinject"].iter().filter(|what| line.has(what)).count();
+    if whats > 1 {
+        let message = "Only one of /autoextract, /autobackup and /autoinject can be done at once.";
+        return Err(Wrong::arguments(message, "Run the program once for each.").into());
+    }
+    let config = line.value("/config").map(PathBuf::from);
+    let mut native = match line.has("/autoinject") {
+        true => injecting(&line),
+        false => extracting(&line),
+    };
+    if !line.has("/hidestatus") {
+        native.flag("--window");
+    }
+    if line.has("/nocancel") {
+        native.flag("--no-cancel");
+    }
+    for (switch, option) in
+        [("/datastore", "--datastore"), ("/includeuser", "--user"), ("/excludeuser", "--exclude-user")]
+    {
+        line.values(switch).for_each(|value| native.option(option, value));
+    }
+    if line.has("/allusers") {
+        native.flag("--all-users");
+    }
+    native.password = line.value("/password").map(Password::new);
+    Ok(Task::Run(
+        native.read(&line)?,
+        Box::new(move |console, what| match what {
+            Verb::Inject(args) => {
+                let mut args = args.clone();
+                by_template(console, config, &mut args)?;
+                verb(console, &Verb::Inject(args))
+            }
+            other => read_old_windows(console, other),
+        }),
+    ))
+}
+
+fn extracting(line: &Line) -> Native {
+    let mut native = Native::new("extract", PROGRAM, line);
+    line.values("/config").for_each(|file| native.option("--config", file));
+    if line.has("/overwrite") {
+        native.flag("--replace");
+    }
+    native
+}
+
+fn injecting(line: &Line) -> Native {
+    let mut native = Native::new("inject", PROGRAM, line);
+    if cfg!(windows) && !is_boot_image() && !line.native.iter().any(|word| word.starts_with("--target")) {
+        native.flag("--live");
+    }
+    line.values("/source").for_each(|name| native.option("--computer", name));
+    line.values("/domain").for_each(|name| native.option("--map-domain", &format!("*={name}")));
+    native
+}
+
+/// What a template says of an injection: whose personalities, and what happens on a collision. Its rules and components
+/// were chosen at extraction, and travel with the personalities.
+fn by_template(console: &Console, config: Option<PathBuf>, args: &mut Inject) -> Result<(), UserError> {
+    let Some(config) = config else { return Ok(()) };
+    let choices = Choices::load(console, &Choose { config: vec![config.clone()], ..Choose::default() })?;
+    let Some(template) = choices.template else {
+        let message = format!("`{}` is no template.", config.display());
+        return Err(UserError::new(Exit::RuleFile, message)
+            .hint("Give a template of coldstate; `coldstate rules schema` prints its schema."));
+    };
+    let users = &mut args.users;
+    if !users.all_users && users.users.is_empty() {
+        users.users.extend(template.users.include);
+        users.used_within = users.used_within.or(template.users.used_within_days);
+    }
+    users.exclude_users.extend(template.users.exclude);
+    args.merge = args.merge.or(template.file_collision.map(of_template));
+    Ok(())
+}
+
+fn help() -> String {
+    let mut lines = vec!["Migrate7's switches, as coldstate understands them:".to_owned()];
+    lines.extend(TABLE.iter().map(|switch| format!("  {:<22} {}", switch.usage(), switch.fate())));
+    lines.push(
+        "Options of coldstate may follow, such as --source disk.img; `coldstate help` lists them.".to_owned(),
+    );
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Arguments;
+
+    fn read(line: &str) -> Result<Line, Wrong> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Line::read(PROGRAM, &TABLE, &words)
+    }
+
+    fn arguments(native: Native, line: &Line) -> Arguments {
+        match native.read(line) {
+            Ok(arguments) => arguments,
+            Err(Failed::Native(error)) => panic!("{error}"),
+            Err(Failed::Wrong(wrong)) => panic!("{}", wrong.message),
+        }
+    }
+
+    #[test]
+    fn an_extraction_is_said_again_in_our_own_options() {
+        let line = read(r"/autoextract /config \\s\m\hr.xml /overwrite --source disk.img").unwrap();
+        let Verb::Extract(args) = arguments(extracting(&line), &line).verb else { panic!("no extraction") };
+        assert!(args.replace);
+        assert_eq!(args.taking.source.as_deref(), Some("disk.img"));
+        assert_eq!(args.taking.choose.config, [PathBuf::from(r"\\s\m\hr.xml")]);
+    }
+
+    #[test]
+    fn hard_links_are_refused_with_what_to_do() {
+        let wrong = read("/autoextract /hardlinks").unwrap_err();
+        assert_eq!(wrong.code, 36);
+        assert!(wrong.hint.contains("/datastore on the same volume"), "{}", wrong.hint);
+    }
+}
