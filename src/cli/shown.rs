@@ -54,12 +54,12 @@ pub(super) fn pace(status: &Status) -> String {
     }
 }
 
-/// `no errors`, or how many items failed and were skipped.
+/// `no item failed`, or how many items failed and were skipped.
 pub(super) fn errors(status: &Status) -> String {
     let skipped = format!("{} skipped", number(status.skipped as u64));
     match (status.failed, status.skipped) {
-        (0, 0) => "no errors".to_owned(),
-        (0, _) => format!("no errors, {skipped}"),
+        (0, 0) => "no item failed".to_owned(),
+        (0, _) => format!("no item failed, {skipped}"),
         (failed, skips) => {
             let failed = format!("{} {} failed or not whole", number(failed as u64), plural(failed, "item"));
             if skips == 0 { failed } else { format!("{failed}, {skipped}") }
@@ -123,7 +123,7 @@ mod tests {
             [share(&status), volume(&status), items(&status), pace(&status)],
             ["preparing", "", "", ""]
         );
-        assert_eq!(errors(&status), "no errors");
+        assert_eq!(errors(&status), "no item failed");
         status.counts = Snapshot {
             total_bytes: 2_900_000_000,
             done_bytes: 1_218_000_000,
