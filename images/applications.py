@@ -6,6 +6,7 @@ the VirtualStore, folders and files named by a value, PST files named in the bin
 should travel lie caches and machine state that should not, and traces of programs that are not installed.
 """
 
+import posixpath
 import struct
 
 import nt
@@ -75,6 +76,11 @@ class Kind:
     def put(self, w, person, base, files):
         for path, data in files.items():
             w.file(f"{base}/{path}", data, w.lately(person))
+
+    def link(self, folder, target):
+        """A shell link in a folder of the volume to a file of it."""
+        relative = posixpath.relpath(target, folder).replace("/", "\\")
+        return nt.shell_link("C:\\" + target.replace("/", "\\"), relative, not self.m.xp)
 
 
 class WindowsXp(Kind):
@@ -163,7 +169,7 @@ class WindowsXp(Kind):
         m = self.m
         roaming, local = m.place(person, "AppData"), m.place(person, "Local AppData")
         self.put(w, person, f"{roaming}/Microsoft", {
-            "Templates/Normal.dot": text(w.rng, 3000), "Office/Word11.pip": b"\1\0", "Office/Recent/Budget.LNK": b"L\0\0\0" + text(w.rng, 300),
+            "Templates/Normal.dot": text(w.rng, 3000), "Office/Word11.pip": b"\1\0", "Office/Recent/Budget.LNK": self.link(roaming + "/Microsoft/Office/Recent", m.place(person, "Personal") + "/Budget.xls"),
             "Outlook/outlook.NK2": text(w.rng, 600), "Outlook/outcmd.dat": text(w.rng, 400), "Outlook/extend.dat": text(w.rng, 200),
             "Proof/BENUTZER.DIC": "\ufeffZeiterfassung\r\n".encode("utf-16-le"), "Stationery/Briefkopf.htm": b"<p>Contoso</p>\r\n",
         })  # fmt: skip
@@ -177,7 +183,7 @@ class WindowsXp(Kind):
             "opera6.ini": b"[User Prefs]\r\nHome URL=http://intranet.contoso.example/\r\n[Install]\r\nNewest Used Version=9.64\r\n", "opera6.adr": b"Opera Hotlist version 2.0\r\n",
         })  # fmt: skip
         self.put(w, person, f"{local}/Opera/Opera/profile", {"cache4/opr00001": text(w.rng, 500), "vps/0000/w.axx": text(w.rng, 300)})
-        self.put(w, person, f"{roaming}/Real/RealPlayer", {"History/Radio.lnk": b"L\0\0\0"})
+        self.put(w, person, f"{roaming}/Real/RealPlayer", {"History/Radio.lnk": self.link(roaming + "/Real/RealPlayer/History", m.place(person, "My Music") + "/Radio.ram")})
         self.put(w, person, f"{local}/Google/Google Talk", {"avatars/0.avatar": text(w.rng, 300), "updater.log": b"checked\r\n"})
         if person.kind == "local":  # Chrome was then installed by each person for himself
             self.program(w, f"{local}/Google/Chrome/Application/chrome.exe", "1.0.154.53")
@@ -383,12 +389,12 @@ class Windows10(Kind):
         roaming, local, home = m.place(person, "AppData"), m.place(person, "Local AppData"), m.home(person)
         self.put(w, person, f"{roaming}/Microsoft", {
             "Templates/Normal.dotm": text(w.rng, 3000), "UProof/CUSTOM.DIC": "\ufeffContoso\r\nZeiterfassung\r\n".encode("utf-16-le"),
-            "Office/Word16.customUI": b"<customUI/>\r\n", "Office/Recent/Budget.LNK": b"L\0\0\0" + text(w.rng, 300), "Outlook/Outlook.srs": text(w.rng, 400),
+            "Office/Word16.customUI": b"<customUI/>\r\n", "Office/Recent/Budget.LNK": self.link(roaming + "/Microsoft/Office/Recent", m.place(person, "Personal") + "/Budget.xls"), "Outlook/Outlook.srs": text(w.rng, 400),
             "OneNote/16.0/Preferences.dat": text(w.rng, 300), "QuickStyles/Contoso.dotx": text(w.rng, 400), "Stationery/Letter.htm": b"<p>Contoso</p>\r\n",
             "SystemCertificates/My/Certificates/" + self.CERTIFICATE: text(w.rng, 900), "SystemCertificates/My/Keys/" + self.CERTIFICATE: text(w.rng, 300),
             f"Crypto/RSA/{person.sid}/0f3a_5c1e": w.rng.randbytes(1200), f"Protect/{person.sid}/5b6e0c1f-0a1b-4c2d-8e3f-112233445566": w.rng.randbytes(468),
             "Windows/Themes/TranscodedWallpaper": b"\xff\xd8\xff\xe0\0\x10JFIF\0" + w.rng.randbytes(9000),
-            "Internet Explorer/Quick Launch/User Pinned/TaskBar/Outlook.lnk": b"L\0\0\0" + text(w.rng, 400), "Teams/desktop-config.json": b"{\"theme\":\"dark\"}",
+            "Internet Explorer/Quick Launch/User Pinned/TaskBar/Outlook.lnk": self.link(roaming + "/Microsoft/Internet Explorer/Quick Launch/User Pinned/TaskBar", m.programs + "/Microsoft Office/Office16/OUTLOOK.EXE"), "Teams/desktop-config.json": b"{\"theme\":\"dark\"}",
             "Teams/Backgrounds/Uploads/office.jpg": w.rng.randbytes(3000), "Teams/Cache/f_000001": w.rng.randbytes(2000), "Credentials/DFBE70A7E5CC19A398EBF1B96859CE5D": w.rng.randbytes(400),
         })  # fmt: skip
         self.put(w, person, f"{local}/Microsoft", {

@@ -1,4 +1,4 @@
-"""The small binary words Windows keeps on disk: SIDs, FILETIMEs, GUIDs, security descriptors, reparse buffers."""
+"""The small binary words Windows keeps on disk: SIDs, FILETIMEs, GUIDs, security descriptors, reparse buffers, shell links."""
 
 import datetime
 import struct
@@ -87,6 +87,27 @@ def junction(target):
 def symlink(target, relative=False):
     head, names = _names(target if relative else "\\??\\" + target, target)
     return _reparse(SYMLINK, head + struct.pack("<I", int(relative)) + names)
+
+
+def shell_link(target, relative, wide):
+    r"""What Explorer writes for a file such as `C:\Users\anna\a.doc`, without the list of its shell items; with the path in Unicode or not."""
+    folder = target.rpartition("\\")[0]
+    flags = 0x2 | 0x8 | 0x10 | 0x80  # LinkInfo, relative path, working directory, Unicode
+    head = struct.pack("<I16sII", 0x4C, guid_bytes("00021401-0000-0000-c000-000000000046"), flags, ARCHIVE) + bytes(32)
+    head += struct.pack("<I", 1) + bytes(12)
+    volume = struct.pack("<IIII", 17, 3, 0x5EED1234, 16) + b"\0"
+    base = target.encode("cp1252") + b"\0"
+    header = 0x24 if wide else 0x1C
+    at = header + len(volume)
+    text = (target + "\0\0").encode("utf-16-le") if wide else b""
+    suffix = at + len(base)
+    end = suffix + 1 + ((suffix + 1) % 2 if wide else 0)
+    size = end + len(text)
+    info = struct.pack("<7I", size, header, 1, header, at, 0, suffix) + (struct.pack("<II", end, size - 2) if wide else b"")
+    info = (info + volume + base).ljust(end, b"\0") + text
+    strings = b"".join(struct.pack("<H", len(string)) + string.encode("utf-16-le") for string in (relative, folder))
+    tracker = struct.pack("<II", 0x60, 0xA0000003) + struct.pack("<II", 0x58, 0) + b"oldpc".ljust(16, b"\0") + bytes(range(64))
+    return head + info + strings + tracker + bytes(4)
 
 
 def cloud_placeholder(identity):

@@ -22,6 +22,8 @@ mod registry;
 mod rules;
 /// What is read of a volume is what others read, and the volume stays as it was.
 mod source;
+/// The technician's mode, by keyboard on a real terminal.
+mod technician;
 
 use std::{
     ffi::OsString,

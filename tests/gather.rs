@@ -8,13 +8,13 @@ use std::{
 
 use coldstate::{
     gather::{
-        self, ByteRange, ChunkRef, Content, FileItem, Hash, Item, OldFacts, OldWindows, Plan, PutError,
-        Restore, Sink,
+        self, ByteRange, ChunkRef, Content, FileItem, Hash, IniEntry, IniItem, Item, OldFacts, OldWindows,
+        Plan, PutError, Restore, Sink,
     },
     nt::{NtString, WinPath},
     ntfs::{Index, Ntfs, StreamKind},
     record::{Outcome, Record},
-    rules::{self, Facts, RuleSet},
+    rules::{self, Facts, ObjectKind, RuleSet},
     volume::{Disk, ReadAt, ReadError, Volume},
     windows::{self, Installation, Profile},
 };
@@ -47,6 +47,8 @@ impl ReadAt for Failing {
 struct Memory {
     contents: Mutex<BTreeMap<Hash, Vec<u8>>>,
     items: Mutex<Vec<Item>>,
+    /// Folder, name and number of what it was told is lost.
+    lost: Mutex<Vec<(String, String, u32)>>,
 }
 
 impl Sink for Memory {
@@ -61,6 +63,12 @@ impl Sink for Memory {
 
     fn item(&self, item: &Item) -> Result<(), PutError> {
         self.items.lock().unwrap().push(item.clone());
+        Ok(())
+    }
+
+    fn lost(&self, kind: ObjectKind, node: &str, leaf: &str, code: u32) -> Result<(), PutError> {
+        assert_eq!(kind, ObjectKind::File, "nothing here damages a hive");
+        self.lost.lock().unwrap().push((node.to_owned(), leaf.to_owned(), code));
         Ok(())
     }
 }
@@ -176,6 +184,9 @@ fn an_unreadable_sector_costs_its_own_range_and_nothing_else() {
     assert!(!data.sparse, "an unreadable range is no hole");
     let kept = sink.bytes(data.content.as_ref().unwrap());
     assert_eq!(kept, [&all[..4096], &all[8192..]].concat());
+    let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap());
+    let told = (format!("C:{folder}"), name.to_string(), 23);
+    assert!(sink.lost.lock().unwrap().contains(&told), "{told:?} in {:?}", sink.lost.lock().unwrap());
     let notes = record.notes();
     let note = notes.iter().find(|note| note.item == path.to_string()).unwrap();
     assert_eq!(note.outcome, Outcome::Partial);
@@ -371,6 +382,66 @@ fn the_rules_of_the_destination_travel_and_made_up_objects_are_marked() {
         notes
             .iter()
             .any(|note| note.item.contains("Nobody takes") && note.reason.contains("no rule takes it"))
+    );
+}
+
+#[test]
+fn entries_of_ini_files_are_taken_one_by_one() {
+    let Some(opened) = open_sample() else { return };
+    let rules = r#"<?xml version="1.0"?>
+<migration urlid="http://example.com/ini">
+  <component type="Application" context="User">
+    <displayName>Entries</displayName>
+    <role role="Settings"><rules>
+      <include><objectSet>
+        <pattern type="Ini">%CSIDL_APPDATA%\Mozilla\Firefox\profiles.ini|Profile0[*]</pattern>
+        <pattern type="Ini">%CSIDL_PERSONAL%\desktop.ini|.ShellClassInfo[*]</pattern>
+        <pattern type="Ini">%CSIDL_APPDATA%\Nobody\absent.ini|A[*]</pattern>
+        <pattern type="Ini">%CSIDL_PERSONAL%\Budget.xls|A[*]</pattern>
+      </objectSet></include>
+      <exclude><objectSet>
+        <pattern type="Ini">%CSIDL_APPDATA%\Mozilla\Firefox\profiles.ini|Profile0[Path]</pattern>
+      </objectSet></exclude>
+      <include filter="MigXmlHelper.NeverRestore()"><objectSet>
+        <pattern type="Ini">%CSIDL_APPDATA%\Mozilla\Firefox\profiles.ini|Profile0[IsRelative]</pattern>
+      </objectSet></include>
+    </rules></role>
+  </component>
+</migration>"#;
+    let (_, sink, record) = opened.take(&[("ini.xml", rules)]);
+    let items = sink.items.lock().unwrap();
+    let taken: Vec<&IniItem> =
+        items.iter().filter_map(|item| if let Item::Ini(ini) = item { Some(ini) } else { None }).collect();
+    let [of_windows, of_firefox] = &*taken else { panic!("{taken:#?}") };
+    let named = |ini: &IniItem, end: &str| ini.path.to_string().ends_with(end);
+    assert!(named(of_firefox, r"\Mozilla\Firefox\profiles.ini") && !of_firefox.wide, "{of_firefox:?}");
+    let entries = |ini: &IniItem| -> Vec<(String, String, Option<Restore>)> {
+        let of = |entry: &IniEntry| (entry.name.to_string(), entry.value.to_string(), entry.restore);
+        ini.entries.iter().map(of).collect()
+    };
+    let entry = |name: &str, value: &str, restore| (name.to_owned(), value.to_owned(), restore);
+    let expected = [
+        entry("Name", "default", None),
+        entry("IsRelative", "1", Some(Restore::Never)),
+        entry("Default", "1", None),
+    ];
+    assert_eq!(entries(of_firefox), expected, "in the order of the file, without what is excluded");
+    assert!(named(of_windows, r"\Documents\desktop.ini") && of_windows.wide);
+    assert!(entries(of_windows).iter().any(|(name, ..)| name == "LocalizedResourceName"));
+    assert!(of_windows.entries.iter().all(|entry| entry.section == NtString::from(".ShellClassInfo")));
+    assert_eq!(record.notes(), [], "a file that is absent, or has no such section, is nothing to tell");
+
+    // One that is there and cannot be read is.
+    let sheet = opened.anna().folder.clone().unwrap().join_path(&r"Documents\Budget.xls".into());
+    let file = opened.ntfs.file(&opened.volume, opened.index.find(&sheet).unwrap()).unwrap();
+    let offset = file.data().unwrap().first_lcn().unwrap().0 * opened.ntfs.cluster_size();
+    opened.source.bad.lock().unwrap().push(offset..offset + 512);
+    let (_, sink, record) = opened.take(&[("ini.xml", rules)]);
+    let notes = record.notes();
+    assert!(notes.iter().any(|note| note.item.ends_with("Budget.xls") && note.outcome == Outcome::Failed));
+    assert_eq!(
+        *sink.lost.lock().unwrap(),
+        [(r"C:\Users\anna\Documents".to_owned(), "Budget.xls".to_owned(), 23)]
     );
 }
 

@@ -3,21 +3,36 @@
 
 #![cfg(target_os = "linux")]
 
+/// Files moved and merged as the rules of a personality say.
+mod by_rule;
+/// Known folders of all generations.
+mod folders;
 /// More than fifty personalities that reach for what is not theirs.
 mod hostile;
+/// Shell links, shortcuts and libraries lead to the new places.
+mod links;
+/// Shell links by code of the tests' own.
+pub(crate) mod lnk;
 /// A small Windows to be injected into.
 mod new_windows;
 mod personality;
+mod settled;
 mod target;
 
 use std::{
+    io::Read,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use coldstate::{
-    gather::{ByteRange, FileItem, FileName, Hash, Reparse, StreamItem},
-    inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source},
+    gather::{ByteRange, Content, FileItem, FileName, Hash, Item, Reparse, StreamItem},
+    inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source, SourceError},
     nt::{FileTime, HexBytes, NtString, WinPath},
     ntfs::{Ntfs, StreamKind},
     record::{Outcome, Record},
@@ -581,4 +596,132 @@ fn a_bad_target_or_journal_is_one_sentence() {
     let target = inject::open(dir.path()).unwrap();
     assert!(matches!(Journal::create(&file, &*target), Err(InjectError::Journal { .. })));
     assert!(fs_err::metadata(&file).unwrap().permissions().mode() & 0o400 != 0);
+}
+
+/// A datastore that is gone after so many contents were read.
+struct Lost {
+    inner: Personality,
+    left: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl Source for Lost {
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
+        self.inner.items(each)
+    }
+
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| "the network name is no longer available")?;
+        self.inner.content(content)
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        if self.left.load(Ordering::Relaxed) == 0 { Err("the datastore is gone".into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_datastore_that_is_lost_ends_the_run_and_takes_it_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("target");
+    fs_err::create_dir_all(root.join("mine")).unwrap();
+    let before = snapshot(&root);
+    let mut inner = Personality::default();
+    for n in 0..2_000 {
+        inner.file(&format!(r"\mine\{n}.txt"), format!("{n}").as_bytes(), |_, _| {});
+    }
+    let p = Lost { inner, left: 100.into(), asked: 0.into() };
+    let record = Record::default();
+    let failed = inject_into(&[&p], &root, &dir.path().join("journal"), Merge::Keep, &record);
+    assert!(
+        matches!(&failed, Err(InjectError::Undone { cause }) if cause.to_string().contains("the datastore is gone")),
+        "{failed:?}"
+    );
+    assert_eq!(snapshot(&root), before);
+    // Each thread may have asked for one more; nothing is said two thousand times.
+    let asked = p.asked.into_inner();
+    assert!(asked <= 110, "{asked}");
+    assert!(record.notes().len() < 10, "{} notes", record.notes().len());
+}
+
+/// Two contents, each of which is there only once somebody wants the other too.
+struct Meeting {
+    inner: Personality,
+    wanted: Mutex<usize>,
+    more: Condvar,
+}
+
+impl Source for Meeting {
+    fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
+        self.inner.items(each)
+    }
+
+    fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
+        let mut wanted = self.wanted.lock().unwrap();
+        *wanted += 1;
+        self.more.notify_all();
+        // The limit only ends a test that has failed.
+        let (_wanted, result) =
+            self.more.wait_timeout_while(wanted, Duration::from_secs(60), |wanted| *wanted < 2).unwrap();
+        if result.timed_out() {
+            Err("nobody wants the other meanwhile".into())
+        } else {
+            self.inner.content(content)
+        }
+    }
+}
+
+#[test]
+fn files_are_written_by_several_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("target");
+    fs_err::create_dir(&root).unwrap();
+    let mut inner = Personality::default();
+    inner.file(r"\one", b"one", |_, _| {});
+    inner.file(r"\two", b"two", |_, _| {});
+    let p = Meeting { inner, wanted: Mutex::new(0), more: Condvar::new() };
+    let record = Record::default();
+    inject_into(&[&p], &root, &dir.path().join("journal"), Merge::Refuse, &record).unwrap();
+    assert_eq!(record.count(Outcome::Failed), 0, "{:?}", record.notes());
+    assert_eq!(fs_err::read(root.join("two")).unwrap(), b"two");
+}
+
+#[test]
+fn a_volume_that_does_not_compress_says_so_once() {
+    let Some(volume) = Mounted::new(16, "streams_interface=windows,nocompression") else { return };
+    let mut p = Personality::default();
+    for name in ["one", "two", "three"] {
+        p.file(&format!(r"\{name}"), &[b'x'; 100_000], |_, item| {
+            item.streams[0].compressed = true;
+            item.attributes = 0x820;
+        });
+    }
+    p.file(r"\plain", b"plain", |_, _| {});
+    let record = Record::default();
+    inject_into(&[&p], &volume.root(), &volume.journal("j"), Merge::Refuse, &record).unwrap();
+    let notes = record.notes();
+    assert!(
+        matches!(&*notes, [note] if note.outcome == Outcome::Partial && note.reason.contains("nocompression")),
+        "{notes:?}"
+    );
+    assert_eq!(fs_err::read(volume.root().join("two")).unwrap(), [b'x'; 100_000]);
+}
+
+#[test]
+fn a_file_encrypted_by_efs_is_kept_back_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("target");
+    fs_err::create_dir(&root).unwrap();
+    let mut p = Personality::default();
+    p.file(r"\secret.txt", b"ciphertext", |_, item| item.streams[0].encrypted = true);
+    let record = Record::default();
+    inject_into(&[&p], &root, &dir.path().join("journal"), Merge::Refuse, &record).unwrap();
+    assert!(!root.join("secret.txt").exists());
+    let notes = record.notes();
+    assert!(
+        matches!(&*notes, [note] if note.outcome == Outcome::Skipped && note.reason.contains("cipher /d")),
+        "{notes:?}"
+    );
 }

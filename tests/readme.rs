@@ -53,6 +53,11 @@ fn every_command_works(commands: &[&str]) {
         let args = words(command).iter().map(|word| place(word, &old, scratch.path())).collect::<Vec<_>>();
         let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(&args).output().unwrap();
         let code = output.status.code();
+        if args.iter().any(|word| word == "--live") {
+            // There is no running Windows here; what is missing is then all that is said.
+            assert_eq!(code, Some(36), "coldstate {command}: {}", String::from_utf8_lossy(&output.stderr));
+            continue;
+        }
         // 3: the sample has a file that is only in the cloud, and a folder cannot hold all that NTFS can.
         assert!(
             matches!(code, Some(0 | 3)),

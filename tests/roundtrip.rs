@@ -18,7 +18,7 @@ use std::{
 };
 
 use coldstate::{
-    gather::{FileItem, Hash, Header, Item},
+    gather::{FileItem, Hash, Header, Item, User},
     nt::{HexBytes, WinPath},
     record::{Note, Outcome},
 };
@@ -88,17 +88,40 @@ pub(crate) struct Volume {
 pub(crate) struct Seen {
     pub(crate) kind: &'static str,
     pub(crate) attributes: u32,
-    created_modified_accessed: HexBytes,
+    pub(crate) created_modified_accessed: HexBytes,
     pub(crate) security: HexBytes,
-    short_name: OsString,
+    pub(crate) short_name: OsString,
     pub(crate) reparse: HexBytes,
-    extended_attributes: HexBytes,
-    object_id: HexBytes,
+    pub(crate) extended_attributes: HexBytes,
+    pub(crate) object_id: HexBytes,
     /// Of every stream, the file's own under the empty name, length and hash.
     pub(crate) streams: BTreeMap<OsString, (u64, Hash)>,
     /// In units of 512 bytes.
-    allocated: u64,
-    inode: u64,
+    pub(crate) allocated: u64,
+    pub(crate) inode: u64,
+}
+
+impl Seen {
+    /// True for what Windows leaves in profiles for programs that know the names of XP.
+    pub(crate) fn is_hidden_link(&self) -> bool {
+        !self.reparse.0.is_empty() && self.attributes & 0x6 == 0x6
+    }
+
+    /// In what the other is different, where it is comparable.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let equal = [
+            ("kind", self.kind == other.kind),
+            ("attributes", self.attributes == other.attributes),
+            ("times", self.created_modified_accessed == other.created_modified_accessed),
+            ("security", self.security == other.security),
+            ("short name", self.short_name == other.short_name),
+            ("reparse data", self.reparse == other.reparse),
+            ("extended attributes", self.extended_attributes == other.extended_attributes),
+            ("object id", self.object_id == other.object_id),
+            ("contents", self.streams == other.streams),
+        ];
+        equal.into_iter().filter(|(_, equal)| !equal).map(|(what, _)| what).collect()
+    }
 }
 
 impl Volume {
@@ -111,7 +134,7 @@ impl Volume {
         Self { attributes: mount("xattr"), streams: mount("windows"), _mounted_in: dir }
     }
 
-    fn see(&self, path: &Path) -> Option<Seen> {
+    pub(crate) fn see(&self, path: &Path) -> Option<Seen> {
         let at = self.attributes.path().join(path);
         let metadata = fs_err::symlink_metadata(&at).ok()?;
         let value = |name: &str| xattr::get(&at, format!("system.{name}")).ok().flatten().unwrap_or_default();
@@ -182,7 +205,7 @@ impl Volume {
 }
 
 /// How ntfs-3g spells a path: UTF-8, with three bytes for an unpaired surrogate.
-fn spelled(path: &WinPath) -> PathBuf {
+pub(crate) fn spelled(path: &WinPath) -> PathBuf {
     let name = |name: coldstate::nt::NtString| {
         let mut bytes = Vec::new();
         for unit in char::decode_utf16(name.units().iter().copied()) {
@@ -203,9 +226,9 @@ fn spelled(path: &WinPath) -> PathBuf {
 
 /// What `show --json` prints of one personality.
 #[derive(Deserialize)]
-struct Shown {
+pub(crate) struct Shown {
     personality: ShownHeader,
-    items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
 }
 
 #[derive(Deserialize)]
@@ -214,7 +237,12 @@ struct ShownHeader {
 }
 
 impl Shown {
-    fn files(&self) -> impl Iterator<Item = &FileItem> {
+    /// None for the machine's part.
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.personality.header.user.as_ref()
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileItem> {
         self.items.iter().filter_map(|item| if let Item::File(file) = item { Some(file) } else { None })
     }
 
@@ -238,9 +266,9 @@ macro_rules! run {
 /// An old volume with all its users in a datastore.
 pub(crate) struct Extracted {
     pub(crate) dir: tempfile::TempDir,
-    image: PathBuf,
-    computer: String,
-    shown: Vec<Shown>,
+    pub(crate) image: PathBuf,
+    pub(crate) computer: String,
+    pub(crate) shown: Vec<Shown>,
 }
 
 impl Extracted {
@@ -266,7 +294,7 @@ impl Extracted {
         Some(Self { dir, image, computer, shown })
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.dir.path().join("store")
     }
 
@@ -281,6 +309,11 @@ impl Extracted {
     /// For writing; always in the same place, because a journal names its target.
     pub(crate) fn mount(&self, image: &Path) -> Mount {
         Mount::new(image, &self.dir.path().join("target"), "streams_interface=windows").unwrap()
+    }
+
+    /// Elsewhere, to be read.
+    pub(crate) fn mount_at(&self, image: &Path, name: &str) -> Mount {
+        Mount::new(image, &self.dir.path().join(name), "ro,streams_interface=windows").unwrap()
     }
 
     pub(crate) fn journal(&self, number: u32) -> PathBuf {
@@ -309,9 +342,9 @@ impl Extracted {
 }
 
 /// What an inject said of single items: those it did not write, and those it wrote under another name.
-struct Told {
-    absent: BTreeSet<PathBuf>,
-    renamed: BTreeMap<PathBuf, PathBuf>,
+pub(crate) struct Told {
+    pub(crate) absent: BTreeSet<PathBuf>,
+    pub(crate) renamed: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Told {

@@ -1,6 +1,13 @@
 //! Users of an old Windows settled in a new one by the real program, offline: the volume is read back by our own reader, by
 //! ntfs-3g and by hivex, and an undo brings back the exact tree.
 
+/// What the new volume must look like.
+mod expected;
+/// What its registry must hold.
+mod hives;
+/// Windows XP, 7 and 10, whole, into a Windows 11 with a real Default hive.
+mod rounds;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -2,12 +2,13 @@
 //! says of each invented computer, written out again here.
 
 use coldstate::{
-    nt::{FileTime, WinPath},
+    hive::ValueType,
+    nt::{FileTime, SecurityDescriptor, WinPath},
     volume::{ReadAt, ReadError},
     windows::{
-        Architecture, DriveTarget, Installation, KnownFolder, LastUseSource, LocationSource, Membership,
-        NameSource, Profile, ProfileKind, ProfileMark, Redirection, UserPattern, UserSelection, Version,
-        installations,
+        Architecture, DriveTarget, HiveFileError, Installation, KnownFolder, LastUseSource, LocationSource,
+        Membership, NameSource, Profile, ProfileKind, ProfileMark, Redirection, Tree, TreeEntry, UserPattern,
+        UserSelection, Version, VolumeTree, installation, installations, open_hive_to_edit,
     },
 };
 
@@ -464,4 +465,62 @@ fn an_installation_is_plain_json() {
     assert_eq!(anna["account"]["full_name"], "Anna Keller");
     assert_eq!(anna["known_folders"]["desktop"]["path"], "Users/anna/Desktop");
     assert_eq!(anna["known_folders"]["desktop"]["source"], "user-shell-folders");
+}
+
+/// A volume on which one file has other bytes.
+struct Changed<'a> {
+    volume: VolumeTree<'a>,
+    path: WinPath,
+    bytes: Vec<u8>,
+}
+
+impl Tree for Changed<'_> {
+    fn exists(&self, path: &WinPath) -> bool {
+        self.volume.exists(path)
+    }
+
+    fn list(&self, folder: &WinPath) -> Vec<TreeEntry> {
+        self.volume.list(folder)
+    }
+
+    fn read(&self, path: &WinPath, limit: u64) -> Result<Vec<u8>, HiveFileError> {
+        if path.eq_ignore_case(&self.path) { Ok(self.bytes.clone()) } else { self.volume.read(path, limit) }
+    }
+
+    fn modified(&self, path: &WinPath) -> Option<FileTime> {
+        self.volume.modified(path)
+    }
+
+    fn security(&self, path: &WinPath) -> Option<SecurityDescriptor> {
+        self.volume.security(path)
+    }
+
+    fn measure(&self, folder: &WinPath) -> Option<(u64, u64)> {
+        self.volume.measure(folder)
+    }
+}
+
+#[test]
+fn a_boot_image_and_a_windows_to_go_are_told_by_their_registry() {
+    let Some(image) = support::image("win10") else { return };
+    let (source, ntfs, index) = support::scan(&image);
+    let volume = VolumeTree { source: &source, ntfs: &ntfs, index: &index };
+    let windows_dir = WinPath::parse(r"\Windows");
+    let plain = installation(&volume, windows_dir.clone());
+    assert!(!plain.is_winpe && !plain.is_portable);
+    let control = format!(r"{}\Control", plain.control_set_key());
+    let told = |key: &str, value: Option<&str>| {
+        let path = plain.hives.system.clone();
+        let mut hive = open_hive_to_edit(&volume, &path).unwrap();
+        let key = hive.create_key(format!(r"{control}{key}").as_str()).unwrap();
+        if let Some(name) = value {
+            hive.set_value(key, name, ValueType::Dword, &1_u32.to_le_bytes()).unwrap();
+        }
+        let bytes = hive.to_bytes();
+        let found = installation(&Changed { volume, path, bytes }, windows_dir.clone());
+        (found.is_winpe, found.is_portable)
+    };
+    assert_eq!(told(r"\MiniNT", None), (true, false));
+    assert_eq!(told("", Some("PortableOperatingSystem")), (false, true));
+    assert_eq!(told("", Some("SomethingElse")), (false, false));
 }

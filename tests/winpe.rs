@@ -87,13 +87,19 @@ fn a_command_line_is_split_as_windows_does() {
 
 /// Runs one of our command lines and asserts that it did its job: 0, or 3 for items that cannot be had.
 fn does_its_job(words: &[String], told: &str) {
+    let (code, stderr) = run(words);
+    assert!(matches!(code, Some(0 | 3)), "{told}\nended with {code:?}:\n{stderr}");
+}
+
+/// Runs one of our command lines and asserts its exit code.
+fn ends_with(expected: i32, words: &[String], told: &str) {
+    let (code, stderr) = run(words);
+    assert_eq!(code, Some(expected), "{told}\n{stderr}");
+}
+
+fn run(words: &[String]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_coldstate")).args(words).output().unwrap();
-    let code = output.status.code();
-    assert!(
-        matches!(code, Some(0 | 3)),
-        "{told}\nended with {code:?}:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Whether a program is there; where it is not, the test says that it did not run.

@@ -68,6 +68,9 @@ pub(super) struct Output {
     /// The log was not asked for: where it cannot be written, there is none.
     #[arg(skip)]
     pub(super) log_may_fail: bool,
+    /// The folder of session logs, where there are to be some.
+    #[arg(skip)]
+    pub(super) sessions: Option<PathBuf>,
     /// The progress dialog of the task sequence, where it shows one.
     #[arg(skip)]
     pub(super) dialog: Option<Heading>,
@@ -94,11 +97,13 @@ pub(super) struct ToldAs {
     pub(super) usmt_log: bool,
     /// The command line, without passwords.
     pub(super) command_line: String,
+    /// Standard output is a report of that program's, for programs to read: no line of ours stands in it.
+    pub(super) is_report: bool,
 }
 
 impl Default for ToldAs {
     fn default() -> Self {
-        Self { program: "coldstate", usmt_log: false, command_line: String::new() }
+        Self { program: "coldstate", usmt_log: false, command_line: String::new(), is_report: false }
     }
 }
 
@@ -147,6 +152,8 @@ pub(super) enum Verb {
     Rules(Rules),
     /// In the new Windows: do what an inject left for its first start
     FirstStart(FirstStart),
+    /// Ask for everything on the terminal, by keyboard: disk, Windows, users, datastore; then watch the run, read its log
+    Technician,
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
 }
@@ -512,7 +519,7 @@ pub(super) struct Inject {
     /// Password of the accounts that are made: the first line of FILE; none when not given
     #[arg(long, value_name = "FILE", requires = "create_accounts")]
     pub(super) account_password_file: Option<PathBuf>,
-    /// The password itself, where another program's command line has it.
+    /// The password itself, where a task sequence or another program's command line has it.
     #[arg(skip)]
     pub(super) account_password: AccountPassword,
     /// Accounts that are made can be logged on with at once

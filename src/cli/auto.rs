@@ -13,6 +13,7 @@ use super::{
     source::{self, Opened, describe},
 };
 use crate::{
+    rules::Offline,
     sys::device::{self, Extent},
     volume::{self, VolumeKind},
     windows::Installation,
@@ -53,6 +54,8 @@ fn among(
     let mut found = Vec::new();
     let mut locked_drives = Vec::new();
     let mut unclear = None;
+    let lists = |offline: &Offline| !offline.windows_dirs.is_empty();
+    let names_folders = place.windows_dir.is_some() || place.offline.as_ref().is_some_and(lists);
     // A volume with a letter is also a partition of a disk.
     let known: Vec<Extent> = devices.iter().filter_map(|name| device::extent(name)).collect();
     for name in devices {
@@ -77,7 +80,8 @@ fn among(
                 Ok(installation) => {
                     found.push(Found { opened, installation, is_removable: is_removable(name) });
                 }
-                // Only where the volume is the right one does it matter that it holds several.
+                // The folder that is wanted is on another volume.
+                Err(_) if names_folders => {}
                 Err(error) => unclear = unclear.or(Some(error)),
             }
         }

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     io::{self, BufWriter, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{args::Output, error::UserError, exit::Exit, interrupt, window};
+use super::{args::Output, error::UserError, exit::Exit, interrupt, session, window};
 use crate::{
     record::{End, Note, Outcome, Record, Severity, Step},
     sys::window::Window,
@@ -45,7 +45,8 @@ enum Log {
 impl Log {
     fn open(path: &Path, output: &Output) -> io::Result<Self> {
         let told_as = &output.told_as;
-        match told_as.usmt_log {
+        // The log of a task sequence has the lines of other steps too, and is none of USMT's.
+        match told_as.usmt_log && !output.log_may_fail {
             true => UsmtLog::create(path, told_as.program, &told_as.command_line).map(Self::Usmt),
             false => CmTrace::open(path).map(Self::CmTrace),
         }
@@ -63,6 +64,10 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
+    /// Nothing of ours stands in standard output.
+    is_report: bool,
+    /// Nothing at all is printed, because the terminal shows something else.
+    muted: bool,
     log: Option<Arc<Log>>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
@@ -82,6 +87,10 @@ pub(super) struct Console {
     status_line: OnceLock<String>,
     /// The progress dialog of the task sequence.
     dialog: Option<Heading>,
+    /// The folder of session logs, and the one of this run.
+    sessions: Option<PathBuf>,
+    session: OnceLock<CmTrace>,
+    command_line: String,
     /// Why a part of the result is missing on standard output.
     unprinted: OnceLock<io::Error>,
 }
@@ -124,6 +133,8 @@ impl Console {
         Self {
             json: output.json,
             quiet: output.quiet,
+            is_report: output.told_as.is_report,
+            muted: false,
             log: None,
             progress_log: None,
             told: Mutex::default(),
@@ -134,6 +145,9 @@ impl Console {
             outcome: Mutex::default(),
             facts: Mutex::default(),
             status_line: OnceLock::new(),
+            sessions: output.sessions.clone(),
+            session: OnceLock::new(),
+            command_line: output.told_as.command_line.clone(),
             dialog: output.dialog.clone().filter(|_| !output.window),
             unprinted: OnceLock::new(),
         }
@@ -144,10 +158,26 @@ impl Console {
         Self::without_log(&Output { quiet: true, ..Output::default() })
     }
 
+    /// A console for another run, which writes to the same log and prints nothing: the terminal shows its record.
+    pub(super) fn behind_a_screen(&self) -> Self {
+        Self { muted: true, log: self.log.clone(), ..Self::silent() }
+    }
+
+    /// The record of the run, for whoever shows it.
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
     /// Begins the run: says what it does and in which steps, and opens the status window where one is wanted. Without
     /// a display the run goes on without.
     pub(super) fn begin(&self, title: &str, steps: &[Step]) -> Arc<Record> {
         self.record.course.plan(title, steps);
+        self.note_fact("verb", title.to_lowercase());
+        if let Some(log) = self.sessions.as_deref().and_then(|folder| session::begin(folder, title)) {
+            let version = env!("CARGO_PKG_VERSION");
+            log.line(Severity::Info, &format!("coldstate {version}: {}", self.command_line));
+            let _ = self.session.set(log);
+        }
         if let Some((may_cancel, stays)) = self.wants_window {
             taskseq::close_progress_dialog();
             match window::open(&self.record, may_cancel, stays) {
@@ -165,8 +195,8 @@ impl Console {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
-    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is something to read and
-    /// it is to stay for that.
+    /// Says how the run ended, in the files too, and waits for the status window to close: at once, unless there is
+    /// something to read and it is to stay for that.
     pub(super) fn end(&self, result: &Result<Exit, UserError>) -> Exit {
         let (exit, text) = match result {
             Err(error) => (error.exit, error.to_string()),
@@ -179,6 +209,7 @@ impl Console {
             log.end(exit as u8, message);
         }
         self.end_with_status(exit, &text);
+        let text = message.to_owned();
         self.record.course.end(End { exit_code: exit as u8, is_done, text });
         if let Some(window) = self.window.lock().unwrap_or_else(PoisonError::into_inner).take() {
             window.wait();
@@ -205,17 +236,16 @@ impl Console {
     /// Ends a run with one line for programs: the last of the log, and of standard output where that is text. A task
     /// sequence keeps only the last 1000 characters of a step's output.
     fn end_with_status(&self, exit: Exit, text: &str) {
-        let title = self.record.course.now().title;
-        if title.is_empty() {
+        if self.fact("verb").is_none() {
             return;
         }
-        self.note_fact("verb", title.to_lowercase());
         self.note_fact("exit_code", exit as u8);
-        self.note_fact("message", text.chars().take(MESSAGE_LEN).collect::<String>());
+        let message = text.lines().next().unwrap_or_default();
+        self.note_fact("message", message.chars().take(MESSAGE_LEN).collect::<String>());
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let line = format!("STATUS {}", Value::Object(facts));
-        self.log(if exit == Exit::Done { Severity::Info } else { Severity::Warning }, &line);
-        if !self.json && !self.quiet {
+        self.tell_person(if exit == Exit::Done { Severity::Info } else { Severity::Warning }, &line);
+        if !self.json && !self.quiet && !self.is_report {
             self.keep_error(writeln!(io::stdout().lock(), "{line}"));
         }
         let _ = self.status_line.set(line);
@@ -268,7 +298,7 @@ impl Console {
 
     /// What is being done now.
     pub(super) fn status(&self, text: impl AsRef<str>) {
-        self.log(Severity::Info, text.as_ref());
+        self.tell_person(Severity::Info, text.as_ref());
         if !self.json && !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
         }
@@ -308,7 +338,7 @@ impl Console {
 
     /// Something the person should know although the run goes on.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
-        self.log(Severity::Warning, text.as_ref());
+        self.tell_person(Severity::Warning, text.as_ref());
         self.warning_line(text.as_ref());
     }
 
@@ -326,8 +356,10 @@ impl Console {
 
     /// Why the run ends as it does, where its result is printed all the same.
     pub(super) fn complain(&self, error: &UserError) {
-        self.log(Severity::Error, &error.to_string());
-        let _ = writeln!(io::stderr().lock(), "error: {error}");
+        self.tell_person(Severity::Error, &error.to_string());
+        if !self.muted {
+            let _ = writeln!(io::stderr().lock(), "error: {error}");
+        }
     }
 
     /// Lists what was skipped or failed, and says with which code the run ends because of it. On a terminal many items
@@ -380,6 +412,14 @@ impl Console {
             threads.push(std::thread::spawn(move || draw(&title, &record, &stopped)));
         }
         ProgressGuard { stop, threads }
+    }
+
+    /// Writes into the log, and into that of the session.
+    fn tell_person(&self, severity: Severity, text: &str) {
+        self.log(severity, text);
+        if let Some(session) = self.session.get() {
+            session.line(severity, text);
+        }
     }
 
     fn log(&self, severity: Severity, text: &str) {

@@ -76,6 +76,13 @@ pub(super) fn estimate(
     })
 }
 
+/// What the datastore grows by at most, and the room it has, where that may not be enough.
+pub(super) fn shortage(planned: &Planned<'_>, datastore: &Path) -> Option<(u64, u64)> {
+    let free = free_space(datastore).ok()?;
+    let Report { stored_at_most, fits, .. } = count(planned, Some(free), Exit::Done);
+    (fits == Some(false)).then_some((stored_at_most, free))
+}
+
 fn count(planned: &Planned<'_>, free: Option<u64>, exit: Exit) -> Report {
     let mut seen = HashSet::new();
     let (mut files, mut folders, mut size) = (0, 0, 0);

@@ -18,7 +18,9 @@ use super::{
 use crate::{
     gather::{self, Collisions, OldFacts, OldWindows},
     nt::{NtString, WinPath},
-    rules::{Action, CompiledRules, Decision, Facts, Rule},
+    rules::{
+        Action, CarriedRule, CompiledRules, Decision, Facts, IniLine, Location, Rule, RuleKind, ini_lines,
+    },
     windows::{Installation, Profile, ProfileKind, UserPattern},
 };
 
@@ -43,7 +45,10 @@ struct Explained {
     decided_by: Option<Spoken>,
     /// All other rules that speak of it, the more specific before the less.
     others: Vec<Spoken>,
+    /// Rules that act where it is put: how it is merged, moved, changed, which attributes stay, what is deleted first.
     at_injection: Vec<Carried>,
+    /// Rules of that side that others outrank.
+    outranked: Vec<Carried>,
 }
 
 /// A rule that speaks of the object.
@@ -135,6 +140,8 @@ enum Object {
     Key(NtString),
     /// A value of a key.
     Value(NtString, NtString),
+    /// An entry of an INI file: the file, the section and the name.
+    Entry { path: WinPath, old_path: String, section: NtString, name: NtString },
 }
 
 impl Object {
@@ -151,18 +158,28 @@ impl Object {
                 None => Self::Key(key(text)),
             });
         }
-        let Some(path) = windows.translate(text) else {
+        let entry = text.split_once('|').and_then(|(file, rest)| {
+            let (section, name) = rest.split_once('[')?;
+            Some((file.trim(), section.trim(), name.trim_end().trim_end_matches(']')))
+        });
+        let Some(path) = windows.translate(entry.map_or(text, |(file, ..)| file)) else {
             let message = format!("`{text}` is no path on the volume of this Windows, and no registry key.");
             return Err(UserError::new(Exit::BadArguments, message).hint(format!(
-                "Give a path as {}:\\Users\\NAME\\FILE or \\Users\\NAME\\FILE, a key as HKCU\\Software\\NAME, or a value as \"HKCU\\Software\\NAME [VALUE]\".",
+                "Give a path as {}:\\Users\\NAME\\FILE or \\Users\\NAME\\FILE, a key as HKCU\\Software\\NAME, a value as \"HKCU\\Software\\NAME [VALUE]\", or an entry of an INI file as \"FILE|SECTION[NAME]\".",
                 windows.drives.system()
             )));
         };
-        Ok(Self::Path { old_path: windows.drives.old_path(&path), path })
+        let old_path = windows.drives.old_path(&path);
+        Ok(match entry {
+            None => Self::Path { old_path, path },
+            Some((_, section, name)) => {
+                Self::Entry { path, old_path, section: section.into(), name: name.into() }
+            }
+        })
     }
 
     fn is_below(&self, folder: &WinPath) -> bool {
-        matches!(self, Self::Path { path, .. } if path.starts_with(folder))
+        matches!(self, Self::Path { path, .. } | Self::Entry { path, .. } if path.starts_with(folder))
     }
 
     fn exists(&self, facts: &OldFacts<'_>) -> bool {
@@ -170,6 +187,12 @@ impl Object {
             Self::Path { path, .. } => facts.old().index.find(path).is_some(),
             Self::Key(key) => facts.key(&key.to_string_lossy()).is_some(),
             Self::Value(key, name) => facts.value(&key.to_string_lossy(), &name.to_string_lossy()).is_some(),
+            Self::Entry { old_path, section, name, .. } => {
+                let is_it =
+                    |line: &IniLine| line.section.eq_ignore_case(section) && line.name.eq_ignore_case(name);
+                let lines = facts.file_content(old_path).and_then(|bytes| ini_lines(&bytes).ok());
+                lines.is_some_and(|lines| lines.iter().any(is_it))
+            }
         }
     }
 
@@ -177,7 +200,7 @@ impl Object {
         let drive = old.installation.drives.system();
         let entry = match self {
             Self::Path { path, .. } => old.index.find(path).and_then(|record| old.index.entry(record)),
-            Self::Key(_) | Self::Value(..) => None,
+            Self::Key(_) | Self::Value(..) | Self::Entry { .. } => None,
         };
         let is_folder = entry.as_ref().is_some_and(|entry| entry.is_directory);
         let (decision, all): (Decision<'_>, Vec<&Rule>) = match self {
@@ -193,27 +216,43 @@ impl Object {
             }
             Self::Key(key) => (rules.decide_key(key), rules.explain_key(key)),
             Self::Value(key, name) => (rules.decide_registry(key, name), rules.explain_registry(key, name)),
+            Self::Entry { path, section, name, .. } => {
+                (rules.decide_ini(drive, path, section, name), rules.explain_ini(drive, path, section, name))
+            }
         };
         let is_other = |rule: &&Rule| !decision.rule.is_some_and(|decided| std::ptr::eq(decided, *rule));
+        let (at_injection, outranked) = self.at_injection(drive, is_folder, rules);
         Explained {
             user,
             action: decision.action,
             decided_by: decision.rule.map(Spoken::new),
             others: all.into_iter().filter(is_other).map(Spoken::new).collect(),
-            at_injection: self.at_injection(drive, is_folder, rules),
+            at_injection,
+            outranked,
         }
     }
 
-    /// The rules of the destination side that cover it.
-    fn at_injection(&self, drive: char, is_folder: bool, rules: &CompiledRules) -> Vec<Carried> {
-        let effects = match self {
-            Self::Path { path, .. } if is_folder => rules.effects().folder(drive, path),
-            Self::Path { path, .. } => rules.effects().file(drive, path),
-            Self::Key(key) => rules.effects().key(key),
-            Self::Value(key, name) => rules.effects().registry(key, name),
+    /// The rules of the destination side that speak of it: those that act, and those that others outrank.
+    fn at_injection(
+        &self,
+        drive: char,
+        is_folder: bool,
+        rules: &CompiledRules,
+    ) -> (Vec<Carried>, Vec<Carried>) {
+        let all = rules.effects();
+        let (effects, place) = match self {
+            Self::Path { path, .. } if is_folder => (all.folder(drive, path), Location::folder(drive, path)),
+            Self::Path { path, .. } => (all.file(drive, path), Location::file(drive, path)),
+            Self::Key(key) => (all.key(key), Location::key(key)),
+            Self::Value(key, name) => (all.registry(key, name), Location::value(key, name)),
+            Self::Entry { path, section, name, .. } => {
+                (all.ini(drive, path, section, name), Location::ini(drive, path, section, name))
+            }
         };
-        let all = effects.merge.iter().chain(&effects.location_modify).chain(&effects.content_modify);
-        all.map(|rule| Carried::new(rule)).collect()
+        let acts = |rule: &&CarriedRule| rule.kind == RuleKind::DestinationCleanup || effects.has(rule);
+        let (acting, outranked): (Vec<_>, Vec<_>) = all.speaking_of(&place).into_iter().partition(acts);
+        let carried = |rules: Vec<&CarriedRule>| rules.into_iter().map(Carried::new).collect();
+        (carried(acting), carried(outranked))
     }
 }
 
@@ -223,6 +262,7 @@ impl std::fmt::Display for Object {
             Self::Path { old_path, .. } => f.write_str(old_path),
             Self::Key(key) => write!(f, "{key}"),
             Self::Value(key, name) => write!(f, "{key} [{name}]"),
+            Self::Entry { old_path, section, name, .. } => write!(f, "{old_path}|{section}[{name}]"),
         }
     }
 }
@@ -246,7 +286,7 @@ fn short_root(key: &str) -> String {
 
 impl Explained {
     fn speaks(&self) -> bool {
-        self.decided_by.is_some() || !self.others.is_empty()
+        self.decided_by.is_some() || !self.others.is_empty() || !self.at_injection.is_empty()
     }
 }
 
@@ -271,9 +311,13 @@ impl Report {
             for rule in &decision.others {
                 let _ = write!(text, "\n  also spoke: {}", rule.to_text());
             }
-            for Carried { element, call, pattern, component, place } in &decision.at_injection {
-                let call = call.as_deref().unwrap_or_default();
-                let _ = write!(text, "\n  at injection: {place}: {element} {call} {pattern} ({component})");
+            let acting = decision.at_injection.iter().map(|rule| ("at injection", rule));
+            let outranked = decision.outranked.iter().map(|rule| ("outranked at injection", rule));
+            for (when, rule) in acting.chain(outranked) {
+                let Carried { element, attributes, call, pattern, component, place } = rule;
+                let words = [call.as_deref(), attributes.as_deref()].into_iter().flatten();
+                let what: String = words.map(|word| format!(" {word}")).collect();
+                let _ = write!(text, "\n  {when}: {place}: {element}{what} {pattern} ({component})");
             }
         }
         let is_setting = self.object.starts_with("HK");

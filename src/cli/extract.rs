@@ -13,6 +13,7 @@ use super::{
     choices::Choices,
     console::{Console, bytes},
     error::{UserError, chain},
+    estimate,
     exit::Exit,
     in_place::InPlace,
     interrupt,
@@ -42,6 +43,9 @@ pub(super) struct Planned<'a> {
 
 pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserError> {
     let record = console.begin("Extract", &[Step::Find, Step::Plan, Step::Take]);
+    if !args.dry_run {
+        needed(args.datastore.as_ref(), "--datastore FOLDER")?;
+    }
     let choices = Choices::load(console, &args.taking.choose)?;
     if !args.dry_run {
         choices.demand_password(args.password.is_given())?;
@@ -70,7 +74,7 @@ pub(super) fn plan<T>(
     record.course.enter(Step::Find);
     let (opened, installation) = source::windows(console, args.source()?, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
-    let (is_written_to, own) = in_place.on(&opened, console);
+    let (is_written_to, own) = in_place.on(&opened, console)?;
     let old = OldWindows {
         volume: &opened.volume,
         ntfs: &opened.ntfs,
@@ -104,6 +108,12 @@ fn extract(
     let Planned { jobs, record, choices, .. } = planned;
     planned::summary(jobs).iter().for_each(|line| console.status(line));
     let folder = needed(args.datastore.as_deref(), "--datastore FOLDER")?;
+    if let Some((needed, free)) = estimate::shortage(planned, folder) {
+        let (needed, free) = (bytes(needed), bytes(free));
+        console.warn(format!(
+            "at most {needed} are needed in the datastore, and {free} are free: it may not fit"
+        ));
+    }
     let store = open_for_writing(folder, &args.password)?;
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();

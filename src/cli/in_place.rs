@@ -8,8 +8,8 @@
 //!   flushed before the other is read.
 //! - `$Secure`, `$MFT` and folders grow while they are read. What is read of them later than at the beginning is read
 //!   then: `$Secure`'s table ([`crate::ntfs::Ntfs::read_ahead`]), the extents of `$MFT`, and the index of all names.
-//! - A file might go away nevertheless, by somebody else's hand, and its clusters be given to the datastore. So each file
-//!   record must be the same after the data was read as before ([`crate::gather::OldWindows::is_written_to`]).
+//! - A file might go away nevertheless, by somebody else's hand, and its clusters be given to the datastore. So the
+//!   records of each file must be the same after its data was read as before ([`crate::gather::OldWindows::is_written_to`]).
 //! - The datastore is not taken into itself, whatever the rules say.
 //!
 //! A running Windows writes to its own volume too, and is treated likewise; what its programs have not yet written to the
@@ -17,7 +17,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{console::Console, source::Opened};
+use super::{console::Console, error::UserError, exit::Exit, source::Opened};
 use crate::{
     nt::WinPath,
     ntfs::RecordNumber,
@@ -41,18 +41,27 @@ impl InPlace {
     }
 
     /// Whether someone writes to an opened volume while it is read; and the folder there that must not be taken.
-    pub(super) fn on(&self, opened: &Opened, console: &Console) -> (bool, Option<RecordNumber>) {
-        let Ok(volume) = opened.ntfs.volume_information(&opened.volume) else { return (false, None) };
+    pub(super) fn on(
+        &self,
+        opened: &Opened,
+        console: &Console,
+    ) -> Result<(bool, Option<RecordNumber>), UserError> {
+        let Ok(volume) = opened.ntfs.volume_information(&opened.volume) else { return Ok((false, None)) };
         let is_on_it = |place: &OnVolume| u64::from(place.serial) == volume.serial & u64::from(u32::MAX);
         let Some(place) = self.0.as_ref().filter(|place| is_on_it(place)) else {
-            return (running_windows().is_some_and(|place| is_on_it(&place)), None);
+            return Ok((running_windows().is_some_and(|place| is_on_it(&place)), None));
         };
         console.status("the datastore lies on the volume that is read");
         if let Err(error) = opened.ntfs.read_ahead(&opened.volume) {
             console.warn(format!("security descriptors may be missing: {error}"));
         }
         let parts: Vec<String> = place.path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-        (true, opened.index.find(&WinPath::parse(&format!(r"\{}", parts.join(r"\")))))
+        if parts.is_empty() {
+            let message =
+                "The datastore is the root of the volume that is read, and would be taken into itself.";
+            return Err(UserError::new(Exit::BadArguments, message).hint("Give a folder below the root."));
+        }
+        Ok((true, opened.index.find(&WinPath::parse(&format!(r"\{}", parts.join(r"\"))))))
     }
 }
 

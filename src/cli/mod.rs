@@ -29,10 +29,12 @@ mod planned;
 mod prune;
 mod reg;
 mod rules;
+mod session;
 mod shown;
 mod source;
 mod store;
 mod task_sequence;
+mod terminal;
 mod users;
 mod watch;
 mod window;
@@ -71,6 +73,8 @@ fn perform(mut arguments: Arguments, run: impl FnOnce(&Console, &Verb) -> Result
     let environment = environment.as_ref().map(|environment| environment as &dyn Environment);
     if let Some(environment) = environment {
         task_sequence::defaults(environment, &mut arguments);
+        let sessions = &mut arguments.output.sessions;
+        *sessions = sessions.take().or_else(|| session::folder("coldstate"));
     }
     let (console, result) = match Console::open(&arguments.output) {
         Ok(console) => {
@@ -122,6 +126,7 @@ fn verb(console: &Console, verb: &Verb) -> Result<Exit, UserError> {
         Verb::Rules(args::Rules::Explain(args)) => explain::run(console, args),
         Verb::Rules(args::Rules::Schema) => rules::schema(console),
         Verb::FirstStart(args) => first_start::run(console, args),
+        Verb::Technician => terminal::run(console),
         Verb::Demo(args) => demo::run(console, args),
     }
 }

@@ -81,6 +81,9 @@ pub(super) fn tell(console: &Console, jobs: &[Job<'_>]) {
 pub(super) struct Carried {
     /// The element.
     pub(super) element: &'static str,
+    /// The attributes it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attributes: Option<String>,
     /// The function that acts, as the new Windows will meet it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) call: Option<String>,
@@ -98,8 +101,12 @@ impl Carried {
                 .collect();
             format!("{}({})", call.name, words.join(", "))
         });
+        let attributes = [(rule.security, "Security"), (rule.time_fields, "TimeFields")];
+        let attributes: Vec<&str> =
+            attributes.into_iter().filter(|(is_named, _)| *is_named).map(|(_, name)| name).collect();
         Self {
             element: rule.kind.element(),
+            attributes: (!attributes.is_empty()).then(|| attributes.join(",")),
             call,
             pattern: rule.pattern.clone(),
             component: rule.component.to_string(),

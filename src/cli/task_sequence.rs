@@ -9,11 +9,14 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{Arguments, Choose, Inject, Output, Place, Taking, Verb},
+    args::{Arguments, Choose, Efs, Inject, Output, Place, Taking, Verb},
     console::Console,
     exit::Exit,
 };
-use crate::taskseq::{Environment, Heading};
+use crate::{
+    inject::AccountPassword,
+    taskseq::{Environment, Heading},
+};
 
 /// Where the log goes while no disk can be written to.
 const LOG_OF_WINPE: &str = r"X:\Windows\Temp\SMSTSLog";
@@ -27,6 +30,12 @@ pub(super) fn defaults(environment: &dyn Environment, arguments: &mut Arguments)
         Verb::Extract(args) => {
             taking(environment, &mut args.taking);
             fill(&mut args.datastore, || datastore(environment));
+            let is_false =
+                |name| environment.get(name).is_some_and(|value| value.eq_ignore_ascii_case("false"));
+            args.stop_at_error |= is_false("OSDMigrateContinueOnLockedFiles");
+            if args.efs == Efs::Keep && environment.is_true("OSDMigrateSkipEncryptedFiles") {
+                args.efs = Efs::Skip;
+            }
         }
         Verb::Estimate(args) => {
             taking(environment, &mut args.taking);
@@ -82,6 +91,7 @@ fn taking(environment: &dyn Environment, taking: &mut Taking) {
         fill(chosen, || windows_dir);
     }
     rules(environment, &mut taking.choose);
+    taking.choose.verbose |= environment.is_true("OSDMigrateEnableVerboseLogging");
 }
 
 /// The old Windows: the one that MDT found, else the only one among the disks.
@@ -118,6 +128,16 @@ fn inject(environment: &dyn Environment, args: &mut Inject) {
         fill(&mut args.target, || {
             volume().map(|drive| PathBuf::from(format!(r"{}\", drive.trim_end_matches('\\'))))
         });
+    } else if args.target.is_none() {
+        args.live = true;
+    }
+    // ConfigMgr has such accounts enabled, and demands a password for them.
+    let is_wanted = environment.is_true("OSDMigrateLocalAccounts");
+    let password = environment.get("OSDMigrateLocalAccountPassword");
+    if let Some(password) = password.filter(|_| is_wanted && !args.create_accounts) {
+        args.create_accounts = true;
+        args.enable_accounts = true;
+        args.account_password = AccountPassword(password.into());
     }
 }
 
@@ -260,6 +280,30 @@ mod tests {
     }
 
     #[test]
+    fn what_capture_user_state_is_told_counts() {
+        let options = |words: &str, variables: &[(&str, &str)]| match filled(
+            &format!("coldstate extract {words}").trim_end(),
+            variables,
+        )
+        .verb
+        {
+            Verb::Extract(args) => (args.stop_at_error, args.efs, args.taking.choose.verbose),
+            verb => panic!("{verb:?}"),
+        };
+        let (carry_on, skip, verbose) = (
+            "OSDMigrateContinueOnLockedFiles",
+            "OSDMigrateSkipEncryptedFiles",
+            "OSDMigrateEnableVerboseLogging",
+        );
+        let all = [(carry_on, "false"), (skip, "true"), (verbose, "TRUE")];
+        assert_eq!(options("", &all), (true, Efs::Skip, true));
+        assert_eq!(options("--efs stop", &all), (true, Efs::Stop, true));
+        let other = [(carry_on, "true"), (skip, "false"), (verbose, "false")];
+        assert_eq!(options("", &other), (false, Efs::Keep, false));
+        assert_eq!(options("", &[]), (false, Efs::Keep, false));
+    }
+
+    #[test]
     fn the_old_computer_is_the_one_that_was_named_then_extracted_then_refreshed() {
         let all = [
             ("M7SOURCE", "NAMED"),
@@ -283,8 +327,25 @@ mod tests {
             None,
             "the running Windows is no folder to fill"
         );
+        assert!(injected("", &[]).live && !injected("", &[in_winpe]).live);
+        assert!(!injected(r"--target W:\", &[]).live, "what was said counts");
         let undo = injected("--undo journal", &[in_winpe, ("OSDTargetSystemDrive", "C:")]);
         assert_eq!((undo.target, undo.computer), (None, None));
+    }
+
+    #[test]
+    fn local_accounts_are_made_as_restore_user_state_does() {
+        let made = |words: &str, wanted: &str, password: &str| {
+            let variables =
+                [("OSDMigrateLocalAccounts", wanted), ("OSDMigrateLocalAccountPassword", password)];
+            let args = injected(words, &variables);
+            (args.create_accounts, args.enable_accounts, args.account_password.0.to_string())
+        };
+        assert_eq!(made("", "true", "secret"), (true, true, "secret".to_owned()));
+        assert_eq!(made("--create-accounts", "true", "secret"), (true, false, String::new()));
+        for (wanted, password) in [("false", "secret"), ("", "secret"), ("true", "")] {
+            assert_eq!(made("", wanted, password), (false, false, String::new()), "{wanted} {password}");
+        }
     }
 
     #[test]

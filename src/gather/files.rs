@@ -84,7 +84,9 @@ impl Taking<'_> {
         };
         let streams =
             file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<_, _>>()?;
-        if self.old.is_written_to && !ntfs.is_unchanged(volume, &file) {
+        // What lies in the record itself came with it.
+        let has_clusters = || file.streams.iter().any(|stream| stream.first_lcn().is_some());
+        if self.old.is_written_to && has_clusters() && !ntfs.is_unchanged(volume, &file) {
             let reason = "it was changed while it was read, and is not taken".into();
             return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
         }

@@ -1,11 +1,14 @@
 //! Takes entries of INI files one by one, where rules ask for entries and not for the file.
 
-use super::{IniEntry, IniItem, Item, OldFacts, PutError, Restore, Sink};
+use super::{IniEntry, IniItem, Item, OldFacts, PutError, Restore, Sink, sink::win32::ERROR_CRC};
 use crate::{
     nt::WinPath,
     record::{Note, Outcome, Record},
-    rules::{CompiledRules, Facts, ini_lines, is_wide_ini},
+    rules::{CompiledRules, Facts, ObjectKind, ini_lines, is_wide_ini},
 };
+
+const UNREADABLE: &str =
+    "its entries are not taken: the file cannot be read, or is too large to be an INI file";
 
 /// Takes the chosen entries of one context; returns how many.
 ///
@@ -21,13 +24,20 @@ pub fn gather_ini(
     let mut taken = 0_u64;
     for file in rules.ini_files() {
         // Of a program that is not installed there is no file; one that is not on this drive is not read.
-        let Some(bytes) = facts.file_content(&file) else { continue };
+        if !facts.exists(&file) {
+            continue;
+        }
         let path = WinPath::parse(&file);
+        let Some(bytes) = facts.file_content(&file) else {
+            not_read(&file, UNREADABLE.to_owned(), sink, record)?;
+            let (folder, name) = file.rsplit_once('\\').unwrap_or(("", &file));
+            sink.lost(ObjectKind::File, folder, name, ERROR_CRC)?;
+            continue;
+        };
         let lines = match ini_lines(&bytes) {
             Ok(lines) => lines,
             Err(reason) => {
-                record.note(Outcome::Failed, file.clone(), reason.clone());
-                sink.item(&Item::Note(Note { outcome: Outcome::Failed, item: file, reason }))?;
+                not_read(&file, reason, sink, record)?;
                 continue;
             }
         };
@@ -46,4 +56,9 @@ pub fn gather_ini(
         }
     }
     Ok(taken)
+}
+
+fn not_read(file: &str, reason: String, sink: &dyn Sink, record: &Record) -> Result<(), PutError> {
+    record.note(Outcome::Failed, file, reason.clone());
+    sink.item(&Item::Note(Note { outcome: Outcome::Failed, item: file.to_owned(), reason }))
 }

@@ -46,7 +46,7 @@ pub struct OldWindows<'a> {
     /// The Windows.
     pub installation: &'a Installation,
     /// Someone writes to the volume while it is read: this run to its datastore there, or the running Windows. Each file
-    /// is then looked at again after it was read.
+    /// with data in clusters is then looked at again after it was read.
     pub is_written_to: bool,
     /// The folder of the datastore that this run writes to, where it is on the volume: it is not taken into itself.
     pub datastore: Option<RecordNumber>,

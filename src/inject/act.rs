@@ -401,8 +401,9 @@ impl Run<'_> {
             self.write_rewritten(&step.bytes, &step.path, writer)?;
             if let Entry::Replaced { before, .. } = entry {
                 let times = before.times.map(|old| Times { created: old.created, ..Times::default() });
-                let Metadata { attributes, security, .. } = (**before).clone();
-                self.set(&step.path, &Metadata { attributes, times, security, ..Metadata::default() })?;
+                let Metadata { short, attributes, security, .. } = (**before).clone();
+                let metadata = Metadata { short, attributes, times, security, ..Metadata::default() };
+                self.set(&step.path, &metadata)?;
             }
             Ok(())
         });

@@ -69,9 +69,7 @@ impl<'a> Placed<'a> {
 impl Placement {
     /// What the rules say about something at its old place.
     pub(super) fn effects(&self, old: &WinPath, is_folder: bool) -> Effects<'_> {
-        let Some(settlement) = &self.settlement else {
-            return Effects { keeps_security: true, keeps_times: true, ..Effects::default() };
-        };
+        let Some(settlement) = &self.settlement else { return Effects::default() };
         let (drive, path) = (settlement.old.drive, settlement.old.below_root(old));
         match is_folder {
             true => settlement.rules.folder(drive, &path),
@@ -81,9 +79,7 @@ impl Placement {
 
     /// What the rules say about an entry of an INI file at its old place.
     pub(super) fn ini_effects(&self, old: &WinPath, section: &NtString, name: &NtString) -> Effects<'_> {
-        let Some(settlement) = &self.settlement else {
-            return Effects { keeps_security: true, keeps_times: true, ..Effects::default() };
-        };
+        let Some(settlement) = &self.settlement else { return Effects::default() };
         settlement.rules.ini(settlement.old.drive, &settlement.old.below_root(old), section, name)
     }
 

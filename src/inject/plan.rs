@@ -11,6 +11,7 @@ mod cleanup;
 mod conflict;
 mod fit;
 mod ini;
+mod numbers;
 mod planner;
 
 use serde::Serialize;
@@ -254,7 +255,8 @@ pub fn plan(
         }
         Ok(())
     })?;
-    folders.sort_by_key(|(_, _, item)| item.path().names().count());
+    // A source at a time: what is made for a new profile comes first, and a mapped folder may have been less deep.
+    folders.sort_by_key(|(source, _, item)| (*source, item.path().names().count()));
     for (source, number, item) in folders {
         planner.folder_item(source, number, item)?;
     }

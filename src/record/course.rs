@@ -88,8 +88,10 @@ pub struct End {
 /// The story so far.
 #[derive(Clone, Debug, Default)]
 pub struct Chapter {
-    /// What the run does, as a heading.
+    /// What the run does, in a word.
     pub title: String,
+    /// The computer it is about; empty while that is not known.
+    pub computer: String,
     /// Its steps.
     pub steps: Vec<(Step, State)>,
     /// Whom it is about.
@@ -116,11 +118,9 @@ impl Course {
         now.steps = steps.iter().map(|step| (*step, State::Waiting)).collect();
     }
 
-    /// Adds to the heading which computer it is about, once that is known.
+    /// Says which computer the run is about, once that is known.
     pub fn about(&self, computer: &str) {
-        let title = &mut self.locked().title;
-        title.push(' ');
-        title.push_str(computer);
+        computer.clone_into(&mut self.locked().computer);
     }
 
     /// Begins a step; those before it are done.

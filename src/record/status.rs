@@ -75,13 +75,13 @@ pub struct Status {
 impl Status {
     /// What the record shows, this long after the run began.
     pub fn of(record: &Record, pace: &mut Pace, elapsed: Duration) -> Self {
-        let Chapter { title, steps, users, lines, end } = record.course.now();
+        let Chapter { title, computer, steps, users, lines, end } = record.course.now();
         let counts = record.progress.snapshot();
         let pace = pace.at(elapsed, counts.done_bytes).filter(|_| end.is_none());
         let open = counts.total_bytes.saturating_sub(counts.done_bytes);
         let left = pace.and_then(|pace| open.checked_div(pace)).filter(|_| open > 0).map(Duration::from_secs);
         Self {
-            title,
+            title: format!("{title} {computer}").trim_end().to_owned(),
             steps,
             users,
             current: record.progress.current(),
@@ -144,7 +144,8 @@ mod tests {
         let first = Status::of(&record, &mut pace, s(0));
         assert_eq!((first.per_mille(), first.step(), first.left), (None, None, None));
 
-        record.course.plan("Extract PC1", &[Step::Find, Step::Take]);
+        record.course.plan("Extract", &[Step::Find, Step::Take]);
+        record.course.about("PC1");
         record.course.enter(Step::Take);
         record.course.users(["anna".to_owned()]);
         record.course.say(Severity::Warning, "a bad sector");

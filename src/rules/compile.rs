@@ -309,7 +309,10 @@ impl<'a> Compiler<'a, '_> {
     /// The texts of a rule as they stand in its file, where the new Windows has a say in their variables.
     fn written(&mut self, pattern: Option<&str>, call: Option<&Arc<Call>>) -> Option<Written> {
         let arguments = call.map(|call| call.arguments.as_slice()).unwrap_or_default();
-        let mut texts = pattern.into_iter().chain(arguments.iter().flatten().map(String::as_str));
+        // Where something is moved from is a matter of the old Windows alone.
+        let of_source = usize::from(call.is_some_and(|call| call.name == "RelativeMove"));
+        let of_new = arguments.iter().skip(of_source).flatten().map(String::as_str);
+        let mut texts = pattern.into_iter().chain(of_new);
         if !texts.any(|text| self.evaluator.is_open(text)) {
             return None;
         }

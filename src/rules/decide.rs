@@ -408,6 +408,17 @@ impl CompiledRules {
         self.explain(&self.registry, &Object::value(key, value))
     }
 
+    /// The same for an entry of an INI file.
+    pub fn explain_ini(
+        &self,
+        drive: char,
+        path: &WinPath,
+        section: &NtString,
+        name: &NtString,
+    ) -> Vec<&Rule> {
+        self.explain(&self.ini, &Object::ini(drive, path, section, name))
+    }
+
     fn explain(&self, matcher: &Matcher, object: &Object) -> Vec<&Rule> {
         let mut found = Vec::new();
         matcher.find(&object.node, object.leaf.as_deref(), &mut found);

@@ -2,10 +2,11 @@
 //! knowledge of the installation comes from [`Facts`]; every search has a budget, because a rule may ask for a walk of
 //! the whole volume.
 
-use std::{
-    cell::Cell,
-    collections::{HashMap, HashSet},
-};
+mod variables;
+
+use std::{cell::Cell, collections::HashMap};
+
+use variables::Scope;
 
 use super::{
     decide::{Omission, Remap},
@@ -15,15 +16,13 @@ use super::{
     ini::{IniLine, ini_lines},
     model::{
         Condition, Conditions, Contexts, Detect, Detection, Detects, Environment, NamedElements, ObjectItem,
-        ObjectSet, Variable, VariableValue,
+        ObjectSet,
     },
     pattern::{ObjectKind, Pattern, Specificity, fold_text, glob},
     scripts::finds_documents,
 };
 use crate::nt::NtString;
 
-/// Longest text after expansion, in bytes; keeps variables that double each other from growing without end.
-const MAX_EXPANDED: usize = 64 << 10;
 /// Most objects one condition, variable or content function looks at.
 const MAX_VISITED: usize = 200_000;
 /// Most steps of one file in one context: conditions, references and objects looked at. All of MigApp takes some
@@ -33,27 +32,6 @@ const MAX_STEPS: usize = 20_000_000;
 const MAX_DEPTH: usize = 128;
 /// Deepest chain of named elements that refer to named elements.
 pub(super) const MAX_REFERENCES: usize = 16;
-
-/// A variable of a rule file.
-#[derive(Clone, Debug)]
-struct Value {
-    /// Expanded in the old installation.
-    source: String,
-    /// With the variables of Windows left as `%NAME%`.
-    portable: String,
-    /// Came from the installation and not from the rule file: brackets in it are part of a name.
-    is_data: bool,
-}
-
-/// Variables of one component or role.
-#[derive(Default)]
-struct Scope {
-    values: HashMap<String, Value>,
-    /// Those whose value depends on a condition or on what is found: another Windows may give them another.
-    open: HashSet<String>,
-    /// How many environments held around it.
-    declared: usize,
-}
 
 /// Variables of one component and the places around it, innermost last.
 pub(super) struct Evaluator<'a> {
@@ -137,180 +115,6 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn is_exhausted(&self) -> bool {
         self.steps.get() == 0
-    }
-
-    pub(super) fn enter(&mut self) {
-        self.scopes.push(Scope { declared: self.declared.len(), ..Scope::default() });
-    }
-
-    pub(super) fn leave(&mut self) {
-        if let Some(scope) = self.scopes.pop() {
-            self.declared.truncate(scope.declared);
-        }
-    }
-
-    // ---- variables
-
-    fn lookup(&self, name: &str) -> Option<Value> {
-        let name = name.trim().to_ascii_uppercase();
-        if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&name)) {
-            return Some(value.clone());
-        }
-        let source = self.facts.variable(&name)?;
-        Some(Value { source, portable: format!("%{name}%"), is_data: true })
-    }
-
-    /// Expands `%NAME%`. Gives the first name that is not known as the error.
-    fn expand_as(&self, text: &str, form: Form) -> Result<String, String> {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once('%') {
-            out.push_str(before);
-            let Some((name, after)) = behind.split_once('%') else {
-                out.push('%');
-                rest = behind;
-                continue;
-            };
-            let value = self.lookup(name).ok_or_else(|| name.to_owned())?;
-            match form {
-                Form::Portable => out.push_str(&value.portable),
-                Form::Pattern if value.is_data => out.push_str(&escape(&value.source)),
-                Form::PortablePattern if value.is_data => out.push_str(&escape(&value.portable)),
-                Form::PortablePattern => out.push_str(&value.portable),
-                Form::Pattern | Form::Plain => out.push_str(&value.source),
-            }
-            if out.len() > MAX_EXPANDED {
-                return Err(format!("{name} (longer than {MAX_EXPANDED} bytes when expanded)"));
-            }
-            rest = after;
-        }
-        out.push_str(rest);
-        Ok(out)
-    }
-
-    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
-        self.expand_as(text, Form::Plain)
-    }
-
-    pub(super) fn expand_portable(&self, text: &str) -> Result<String, String> {
-        self.expand_as(text, Form::Portable)
-    }
-
-    /// Expands a pattern for the new Windows.
-    pub(super) fn expand_portable_pattern(&self, text: &str) -> Result<String, String> {
-        self.expand_as(text, Form::PortablePattern)
-    }
-
-    /// Expands and reads a pattern.
-    ///
-    /// # Errors
-    /// A sentence that says why there is none here.
-    pub(super) fn pattern(&self, kind: ObjectKind, text: &str) -> Result<Pattern, String> {
-        let text = self
-            .expand_as(text, Form::Pattern)
-            .map_err(|name| format!("The variable %{name}% has no value here."))?;
-        Pattern::parse(kind, &text)
-    }
-
-    /// True when a text names a variable whose value another Windows may have otherwise.
-    pub(super) fn is_open(&self, text: &str) -> bool {
-        let mut names = text.split('%').skip(1);
-        names.any(|name| {
-            let name = name.trim().to_ascii_uppercase();
-            self.scopes.iter().any(|scope| scope.open.contains(&name))
-        })
-    }
-
-    /// The number of the environments that hold here.
-    pub(super) fn chain(&mut self) -> Option<u32> {
-        let is_it = |chain: &Vec<&Environment>| {
-            chain.len() == self.declared.len()
-                && chain.iter().zip(&self.declared).all(|(a, b)| std::ptr::eq(*a, *b))
-        };
-        let at = self.chains.iter().rposition(is_it).unwrap_or_else(|| {
-            self.chains.push(self.declared.clone());
-            self.chains.len().saturating_sub(1)
-        });
-        self.first_chain.checked_add(u32::try_from(at).ok()?)
-    }
-
-    pub(super) fn environment(&mut self, environment: &'a Environment, depth: usize) {
-        if depth > MAX_REFERENCES || !self.spend(1) || !self.admits(environment.contexts) {
-            return;
-        }
-        if depth == 0 {
-            self.declared.push(environment);
-        }
-        if let Some(named) = reference(&self.named.environments, environment.name.as_deref(), environment) {
-            self.environment(named, depth.saturating_add(1));
-            return;
-        }
-        for Variable { name, value, .. } in &environment.variables {
-            let is_fixed = matches!(value, VariableValue::Text(text) if !self.is_open(text));
-            let is_open = !environment.conditions.is_empty() || !is_fixed;
-            if let Some(scope) = self.scopes.last_mut().filter(|_| is_open) {
-                scope.open.insert(name.clone());
-            }
-        }
-        if !self.all(&environment.conditions) {
-            return;
-        }
-        for variable in &environment.variables {
-            let value = match &variable.value {
-                VariableValue::Text(text) => self.expand(text).ok().map(|source| Value {
-                    source,
-                    portable: self.expand_portable(text).unwrap_or_else(|_| text.clone()),
-                    is_data: false,
-                }),
-                VariableValue::Script(call) => self.string_content(call).map(|source| Value {
-                    portable: source.clone(),
-                    source,
-                    is_data: true,
-                }),
-                VariableValue::Objects(sets) => self.first_object(sets).map(|source| Value {
-                    portable: source.clone(),
-                    source,
-                    is_data: true,
-                }),
-            };
-            // Without a value it stays undefined: of a program that is not installed most do. A pattern that needs it
-            // says so.
-            let Some(value) = value else { continue };
-            if variable.remap {
-                let is_open = self.scopes.last().is_some_and(|scope| scope.open.contains(&variable.name));
-                let environment = if is_open { self.chain() } else { None };
-                let (source, portable) = (value.source.clone(), value.portable.clone());
-                self.remaps.push(Remap { variable: variable.name.clone(), source, portable, environment });
-            }
-            if let Some(scope) = self.scopes.last_mut() {
-                scope.values.insert(variable.name.clone(), value);
-            }
-        }
-    }
-
-    fn first_object(&mut self, sets: &'a [ObjectSet]) -> Option<String> {
-        for pattern in self.patterns(sets).into_iter().map(|made| made.pattern) {
-            if let Some(found) = self.search(&pattern, 1).into_iter().next() {
-                return Some(match found.leaf {
-                    Some(leaf) if pattern.kind() == ObjectKind::File => format!("{}\\{leaf}", found.node),
-                    Some(leaf) => format!("{} [{leaf}]", found.node),
-                    None => found.node,
-                });
-            }
-        }
-        None
-    }
-
-    /// `GetStringContent(type, location, expand, …)`. The shipped rules give two more arguments, which the manual does
-    /// not describe: characters to cut from the start and from the end (as their uses suggest; unverified).
-    fn string_content(&self, call: &Call) -> Option<String> {
-        let kind = ObjectKind::parse(call.text(0))?;
-        let text = self.content(kind, call.text(1))?;
-        let expands = !matches!(call.text(2).to_ascii_lowercase().as_str(), "no" | "false" | "0");
-        let text = if expands { self.expand(&text).unwrap_or(text) } else { text };
-        let text = text.trim_start_matches(|c| call.text(3).contains(c));
-        let text = text.trim_end_matches(|c| call.text(4).contains(c));
-        Some(text.to_owned()).filter(|text| !text.is_empty())
     }
 
     // ---- conditions
@@ -739,19 +543,6 @@ impl<'a> Evaluator<'a> {
         let text = if suffix.is_empty() { escape(&folder) } else { format!("{}\\{suffix}", escape(&folder)) };
         Pattern::parse(ObjectKind::File, &text).ok()
     }
-}
-
-/// How variables are put into a text.
-#[derive(Clone, Copy)]
-enum Form {
-    /// Values of the old installation.
-    Plain,
-    /// The same, with brackets in data escaped.
-    Pattern,
-    /// Variables of Windows stay.
-    Portable,
-    /// The same, with brackets in data escaped.
-    PortablePattern,
 }
 
 /// The named element that stands for `element`: one of its name, unless it is itself the definition.

@@ -1,6 +1,9 @@
 //! [`Object`]: a file, folder, key, value or INI entry in the folded form that patterns are matched against.
 
-use super::pattern::{SEPARATOR, fold};
+use super::{
+    effects::Location,
+    pattern::{SEPARATOR, fold, fold_text},
+};
 use crate::nt::{NtString, WinPath, upcase};
 
 /// A folder or key, and the name in it; no name for the folder or key itself.
@@ -46,6 +49,13 @@ impl Object {
         let slash = |&unit: &u16| if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
         node.extend(fold(section.units().iter().map(slash), u16::from(b'\\')));
         Self { node, leaf: Some(folded_name(name)) }
+    }
+
+    /// What is at a place.
+    pub(super) fn at(place: &Location) -> Self {
+        let names: Vec<Vec<u16>> =
+            place.names.iter().map(|name| fold_text(&name.to_string_lossy())).collect();
+        Self { node: names.join(&SEPARATOR), leaf: place.leaf.as_ref().map(folded_name) }
     }
 
     /// A registry key itself.

@@ -217,7 +217,7 @@ fn random_edits_equal_a_plain_model_and_break_no_invariant() {
 }
 
 /// The oracle finds nothing it had not found before; hivex and reglookup read the same keys.
-pub(super) fn ask_others(name: &str, corpus: &Path, before: &Hive, after: &Hive) {
+pub(crate) fn ask_others(name: &str, corpus: &Path, before: &Hive, after: &Hive) {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("after");
     fs_err::write(&new, after.as_bytes()).unwrap();

@@ -4,7 +4,7 @@
 /// Every hive reads as hivex reads it.
 mod reading;
 /// Random edits against a plain model.
-mod editing;
+pub(crate) mod editing;
 /// Keys of personalities merged into real hives of a target, undone, and refused.
 #[cfg(target_os = "linux")]
 mod merging;
@@ -28,7 +28,7 @@ use coldstate::{
 };
 
 /// The folder of real hives; `None`, after saying so, where it is absent.
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let corpus = std::env::var_os("COLDSTATE_CORPUS").map_or(default, PathBuf::from).join("hives");
     if !corpus.is_dir() {
@@ -43,7 +43,7 @@ fn say(text: &str) {
 }
 
 /// The bytes of a corpus file; `.xz` is decompressed.
-fn load(path: &Path) -> Vec<u8> {
+pub(crate) fn load(path: &Path) -> Vec<u8> {
     if path.extension().is_some_and(|extension| extension == "xz") {
         let output = Command::new("xz").arg("-dc").arg(path).output().unwrap();
         assert!(output.status.success(), "{}", path.display());

@@ -8,11 +8,11 @@ use std::{
 };
 
 use coldstate::{
-    gather::{FileName, Reparse},
+    gather::{FileName, IniEntry, IniItem, Item, Reparse},
     inject::{self, Journal, Merge, Options, Placed},
     nt::{HexBytes, NtString, WinPath},
     record::Record,
-    rules::{CarriedRule, RuleKind},
+    rules::{CarriedRule, ObjectKind, RuleKind},
     windows::Environment,
 };
 
@@ -49,6 +49,22 @@ impl Hostile {
         file.streams.push(self.personality.stream("", b"hostile"));
         self.personality.items.push(file);
         self
+    }
+
+    /// Entries for INI files at these paths.
+    fn ini(mut self, paths: &[&str], section: &str, name: &str) -> Self {
+        for path in paths {
+            let value = "hostile".into();
+            let entry = IniEntry { section: section.into(), name: name.into(), value, ..IniEntry::default() };
+            let item = IniItem { path: (*path).into(), entries: vec![entry], ..IniItem::default() };
+            self.personality.others.push(Item::Ini(item));
+        }
+        self
+    }
+
+    /// A rule for entries of INI files.
+    fn ini_rule(self, kind: RuleKind, pattern: &str, call: &[&str]) -> Self {
+        self.rule(CarriedRule { object: ObjectKind::Ini, ..rule(kind, pattern, call) })
     }
 
     fn link(mut self, path: &str, to: &str) -> Self {
@@ -414,6 +430,74 @@ fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
         ),
         ("a cleanup through links", link_chain, new().cleaning(r"C:\Users\anna\Desktop\* [*]")),
     ];
+    all.extend([
+        (
+            "INI entries of others",
+            nothing as Prepare,
+            new().ini(
+                &[
+                    r"\Windows\win.ini",
+                    r"\Windows\System32\drivers\etc\hosts",
+                    r"\Users\bob\Documents\secret.doc",
+                    r"\ProgramData\Tool\tool.ini",
+                    r"\Program Files\Tool\tool.exe",
+                    r"\bootmgr",
+                    r"\boot.ini",
+                ],
+                "boot",
+                "shell",
+            ),
+        ),
+        (
+            "INI entries in hives",
+            nothing,
+            new().ini(&[&own("NTUSER.DAT"), &own(r"AppData\Local\Microsoft\Windows\UsrClass.dat")], "s", "n"),
+        ),
+        ("INI files of bad names", nothing, {
+            let mut hostile = new().ini(&[&own("NUL"), &own("x.ini."), &own("con.ini")], "s", "n");
+            for names in
+                [&["..", "bob", "x.ini"][..], &["a.ini:stream"], &[r"..\..\..\Windows\x.ini"], &["*.ini"]]
+            {
+                let path = WinPath::from_names(
+                    &["Users", "anna.old"]
+                        .iter()
+                        .chain(names)
+                        .map(|name| NtString::from(*name))
+                        .collect::<Vec<_>>(),
+                );
+                let entries = vec![IniEntry { section: "s".into(), name: "n".into(), ..IniEntry::default() }];
+                hostile.personality.others.push(Item::Ini(IniItem { path, entries, ..IniItem::default() }));
+            }
+            hostile
+        }),
+        ("an INI file behind a link", link_file, new().ini(&[&own(r"Desktop\file.txt")], "s", "n")),
+        (
+            "an INI file in a linked folder",
+            link_documents,
+            new().ini(&[&own(r"My Documents\win.ini")], "s", "n"),
+        ),
+        (
+            "INI entries that a rule moves",
+            nothing,
+            new()
+                .ini(&[&own("x.ini")], "s", "n")
+                .ini_rule(
+                    RuleKind::LocationModify,
+                    r"C:\Users\anna.old\x.ini|* [*]",
+                    &["ExactMove", r"C:\Windows\system.ini|boot [shell]"],
+                )
+                .ini_rule(RuleKind::Merge, r"C:\* [*]", &["SourcePriority"]),
+        ),
+        (
+            "INI entries that a rule moves with dots",
+            nothing,
+            new().ini(&[&own("x.ini")], "s", "n").ini_rule(
+                RuleKind::LocationModify,
+                r"C:\Users\anna.old\x.ini|* [*]",
+                &["ExactMove", r"%USERPROFILE%\..\bob\Documents\secret.doc|s [n]"],
+            ),
+        ),
+    ]);
     // One name many times, in one folder.
     let many: Vec<String> = (0..300).map(|n| own(&format!(r"many\{}", n % 7))).collect();
     all.push((
@@ -519,4 +603,48 @@ fn a_cleanup_asks_its_filter_about_each_file() {
     assert_eq!(replaced(&["NeverRestore"]), (0, false));
     // Without an answer of its filter the rule would reach files it does not mean.
     assert_eq!(replaced(&["SameRegContent"]), (0, true));
+}
+
+/// A name or value with a line break in it would be another entry, or another section, for whoever reads the file.
+#[test]
+fn entries_of_ini_files_cannot_bring_others_along() {
+    for (section, name, value) in [
+        ("s", "n", "x\r\n[boot]\r\nshell=evil.exe"),
+        ("s", "n\r\nshell", "evil.exe"),
+        ("s]\r\n[boot", "shell", "evil.exe"),
+        ("s", "n", "x\rshell=evil.exe"),
+        ("s", "n=x\n[boot]\nshell", "evil.exe"),
+        ("s\0", "n\0", "evil.exe\0"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path());
+        let at = under(dir.path(), r"\Users\anna\Desktop\own.ini");
+        fs_err::write(&at, "[s]\r\nkept=1\r\n").unwrap();
+        let mut hostile = Hostile::new();
+        let entry = IniEntry {
+            section: section.into(),
+            name: name.into(),
+            value: value.into(),
+            ..IniEntry::default()
+        };
+        let path = r"\Users\anna.old\Desktop\own.ini".into();
+        hostile.personality.others.push(Item::Ini(IniItem {
+            path,
+            entries: vec![entry],
+            ..IniItem::default()
+        }));
+        let target = inject::open(dir.path()).unwrap();
+        let windows = new_windows::read(&*target);
+        let placement = place(&windows, Some(&anna(&windows)), hostile.variables, hostile.rules);
+        let placed = [Placed { source: &hostile.personality, placement }];
+        let record = Record::default();
+        let plan = inject::plan(&placed, &*target, &Options { merge: Merge::Replace }, &record).unwrap();
+        let journal = tempfile::tempdir().unwrap();
+        let journal = Journal::create(&journal.path().join("j"), &*target).unwrap();
+        inject::act(&plan, &placed, &*target, &journal, &record).unwrap();
+        let text = fs_err::read_to_string(&at).unwrap();
+        let lines: Vec<&str> = text.split(['\r', '\n', '\0']).map(str::trim).collect();
+        assert!(!lines.iter().any(|line| line.starts_with("shell") || *line == "[boot]"), "{text:?}");
+        assert!(lines.contains(&"kept=1"), "{text:?}");
+    }
 }

@@ -84,11 +84,11 @@ pub(super) fn make(root: &Path) {
     }
 }
 
-fn hive() -> Hive {
+pub(super) fn hive() -> Hive {
     Hive::create(5, "ROOT", &descriptor(500), FileTime(1)).unwrap()
 }
 
-fn set(hive: &mut Hive, key: &str, values: &[(&str, &str)]) {
+pub(super) fn set(hive: &mut Hive, key: &str, values: &[(&str, &str)]) {
     let key = hive.create_key(key).unwrap();
     for (name, text) in values {
         let data = NtString::from(format!("{text}\0").as_str()).to_utf16le();

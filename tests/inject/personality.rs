@@ -14,12 +14,15 @@ const T0: u64 = 128_920_442_265_625_001;
 #[derive(Default)]
 pub(super) struct Personality {
     pub(super) items: Vec<FileItem>,
+    /// What else it holds.
+    pub(super) others: Vec<Item>,
     pub(super) contents: BTreeMap<Hash, Vec<u8>>,
 }
 
 impl Source for Personality {
     fn items(&self, each: &mut dyn FnMut(Item)) -> Result<(), SourceError> {
         self.items.iter().for_each(|item| each(Item::File(item.clone())));
+        self.others.iter().for_each(|item| each(item.clone()));
         Ok(())
     }
 

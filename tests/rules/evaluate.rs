@@ -311,7 +311,7 @@ fn the_destination_side_is_found_for_each_object() {
     assert_eq!(script(r"C:\D\b.txt").as_deref(), Some("SourcePriority"));
     assert_eq!(script(r"C:\E\b.txt"), None);
     let effects = compiled.effects().file('C', &WinPath::parse(r"C:\D\a.txt"));
-    assert!(effects.keeps_security && !effects.keeps_times);
+    assert!(effects.keeps_security() && !effects.keeps_times());
     // The destination's documents are known only there.
     let moved = effects.location_modify[0].call.as_ref().unwrap();
     assert_eq!(moved.text(1), r"%CSIDL_MYDOCUMENTS%\Old");

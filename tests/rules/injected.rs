@@ -25,6 +25,22 @@ struct Job {
 impl Job {
     /// Extracts everybody of `old` by these components, `(name, context, rules)`; `new` is the kind of the target.
     fn new(old: &str, new: &str, components: &[(&str, &str, &str)]) -> Option<Self> {
+        let components: String = components
+            .iter()
+            .map(|(name, context, rules)| {
+                let (environment, rules) = rules.split_once("<!--rules-->").unwrap_or(("", rules));
+                format!(
+                    "<component type='Documents' context='{context}'><displayName>{name}</displayName>\
+                     {environment}<role role='Settings'><rules>{rules}</rules></role></component>",
+                )
+            })
+            .collect();
+        let text = format!("<migration urlid='http://example.com/injected'>{components}</migration>");
+        Self::take(old, new, Some(&text))
+    }
+
+    /// Extracts by a rule file of this text, or by the built-in rules.
+    fn take(old: &str, new: &str, text: Option<&str>) -> Option<Self> {
         let (old, new) = (support::image(old)?, support::image(new)?);
         let dir = tempfile::tempdir().unwrap();
         if Mount::new(&new, &dir.path().join("tried"), "ro").is_none() {
@@ -32,31 +48,13 @@ impl Job {
             return None;
         }
         fs_err::copy(&new, dir.path().join("new.img")).unwrap();
-        let rules = dir.path().join("rules.xml");
-        let components: String = components
-            .iter()
-            .map(|(name, context, rules)| {
-                format!(
-                    "<component type='Documents' context='{context}'><displayName>{name}</displayName>\
-                     {}<role role='Settings'><rules>{}</rules></role></component>",
-                    rules.split_once("<!--rules-->").map_or("", |(environment, _)| environment),
-                    rules.split_once("<!--rules-->").map_or(*rules, |(_, rules)| rules),
-                )
-            })
-            .collect();
-        let text = format!("<migration urlid='http://example.com/injected'>{components}</migration>");
-        fs_err::write(&rules, text).unwrap();
-        let store = dir.path().join("store");
-        let args: [&OsStr; 8] = [
-            "extract".as_ref(),
-            "--source".as_ref(),
-            old.as_ref(),
-            "--datastore".as_ref(),
-            store.as_ref(),
-            "--rules".as_ref(),
-            rules.as_ref(),
-            "--all-users".as_ref(),
-        ];
+        let (store, rules) = (dir.path().join("store"), dir.path().join("rules.xml"));
+        let mut args: Vec<&OsStr> = [OsStr::new("extract"), "--source".as_ref(), old.as_ref()].into();
+        args.extend([OsStr::new("--datastore"), store.as_ref(), "--all-users".as_ref()]);
+        if let Some(text) = text {
+            fs_err::write(&rules, text).unwrap();
+            args.extend([OsStr::new("--rules"), rules.as_ref()]);
+        }
         let report = coldstate(&[0, 3], &args);
         Some(Self { dir, computer: report["computer"].as_str().unwrap().to_owned() })
     }
@@ -310,6 +308,47 @@ fn a_cleanup_deletes_what_its_filter_lets_pass_and_an_undo_brings_it_back() {
 }
 
 #[test]
+fn rules_say_what_of_a_file_is_the_old_ones_and_what_the_new_ones() {
+    let desktop = [r"%CSIDL_DESKTOP%\ [Notes.txt]"];
+    let documents = [r"%CSIDL_PERSONAL%\ [Budget.xls]"];
+    let rules = [
+        include("File", &[desktop[0], documents[0], r"%CSIDL_PERSONAL%\ [empty.txt]"]),
+        script("merge", "SourcePriority()", "File", &desktop),
+        script("contentModify", "KeepExisting('Security','TimeFields')", "File", &desktop),
+        script("merge", "FindFilePlaceByPattern('<F> (<N>).<E>')", "File", &documents)
+            .replace("<F> (<N>).<E>", "&lt;F&gt; (&lt;N&gt;).&lt;E&gt;"),
+        format!(
+            "<excludeAttributes attributes='TimeFields'>{}</excludeAttributes>",
+            set("File", &[r"%CSIDL_PERSONAL%\ [empty.txt]"])
+        ),
+    ]
+    .concat();
+    let Some(job) = Job::new("sample", "win11used", &[("Files", "User", &rules)]) else { return };
+    job.write("Users/anna/Documents/Budget.xls", b"of the new PC");
+    let of_file = |path: &str, name: &str| {
+        let mount = job.mount();
+        let mut value = xattr::get(mount.path().join(path), format!("system.{name}")).unwrap().unwrap();
+        // Creation and last write; looking changes the others.
+        value.truncate(if name == "ntfs_times_be" { 16 } else { usize::MAX });
+        value
+    };
+    let notes = "Users/anna/Desktop/Notes.txt";
+    let before = (of_file(notes, "ntfs_times_be"), of_file(notes, "ntfs_acl"), job.read(notes));
+    job.inject(1, &["--user", "anna"]);
+    assert_eq!((of_file(notes, "ntfs_times_be"), of_file(notes, "ntfs_acl")), (before.0, before.1));
+    assert_ne!(job.read(notes), before.2, "its content is the old PC's");
+    assert_eq!(job.read("Users/anna/Documents/Budget.xls").unwrap(), b"of the new PC");
+    assert_eq!(job.read("Users/anna/Documents/Budget (1).xls").unwrap().len(), 20_000);
+    // 2024 began at this moment: the made volumes are older, and what is written now is not.
+    const YEAR_2024: u64 = 133_485_408_000_000_000;
+    let written = |path: &str| u64::from_be_bytes(of_file(path, "ntfs_times_be")[8..].try_into().unwrap());
+    assert!(written("Users/anna/Documents/empty.txt") > YEAR_2024);
+    assert!(written("Users/anna/Documents/Budget (1).xls") < YEAR_2024);
+    job.undo(1);
+    assert_eq!(job.read(notes), before.2);
+}
+
+#[test]
 fn entries_go_into_the_ini_file_of_the_new_windows_which_stays_what_it_is() {
     let ini = r"%CSIDL_APPDATA%\Mozilla\Firefox\profiles.ini|Profile0";
     let entry = |name: &str| format!("{ini}[{name}]");
@@ -409,6 +448,40 @@ fn variables_with_conditions_are_worked_out_again_in_the_new_windows() {
     assert_eq!(server(r"ODBC\ODBC.INI\Made"), None);
     let product = text(&hive, r"Microsoft\Windows NT\CurrentVersion", "ProductName").unwrap();
     assert!(server(&format!(r"ODBC\ODBC.INI\{product}")).is_some(), "{product}");
+}
+
+/// `remap`: what lay below the variable's value in the old Windows goes below the one it has in the new.
+#[test]
+fn a_variable_that_is_remapped_takes_its_files_along() {
+    let rules = [
+        r#"<environment>
+             <conditions><condition>MigXmlHelper.IsOSEarlierThan("NT","6.0")</condition></conditions>
+             <variable name="MAIL" remap="Yes"><text>C:\Mail</text></variable>
+           </environment>
+           <environment>
+             <conditions><condition>MigXmlHelper.IsOSLaterThan("NT","6.0")</condition></conditions>
+             <variable name="MAIL" remap="Yes"><text>%CSIDL_PERSONAL%\Mail</text></variable>
+           </environment><!--rules-->"#,
+        &include("File", &[r"%MAIL%\* [*.pst]"]),
+    ]
+    .concat();
+    let Some(job) = Job::new("winxp", "win11", &[("Mail", "User", &rules)]) else { return };
+    job.inject(1, &["--user", "jsmith"]);
+    assert!(job.read("Users/jsmith/Documents/Mail/Archiv 2007.pst").is_some());
+    assert_eq!(job.read("Mail/Archiv 2007.pst"), None);
+}
+
+/// The built-in rules over a PC with Office 2003: what 16.0 reads is where 16.0 looks for it, and the old place has it too.
+#[test]
+fn settings_of_an_old_office_are_there_for_the_new_one() {
+    let Some(job) = Job::take("winxp", "win11", None) else { return };
+    job.inject(1, &["--user", "jsmith"]);
+    let hive = job.hive("Users/jsmith/NTUSER.DAT");
+    for version in ["11.0", "16.0"] {
+        let options = format!(r"Software\Microsoft\Office\{version}\Word\Options");
+        let path = text(&hive, &options, "DOC-PATH");
+        assert_eq!(path.as_deref(), Some(r"C:\Users\jsmith\Documents"), "{version}");
+    }
 }
 
 #[test]

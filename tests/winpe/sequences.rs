@@ -8,7 +8,7 @@ use std::{
 
 use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
 
-use super::{does_its_job, files, words};
+use super::{does_its_job, ends_with, files, words};
 use crate::{roundtrip::Mount, support::image};
 
 /// The command line that the class of a step makes of its properties.
@@ -170,7 +170,8 @@ fn what_saves_and_puts_back_may_end_with_3_and_nothing_else_may() {
                 assert_eq!(property, codes, "{told}");
             }
             assert_ne!(step.attribute("continueOnError"), "true", "{told}");
-            assert_eq!(step.attribute("runIn"), "WinPE", "{told}");
+            let place = if line.contains(" --live ") { "FullOS" } else { "WinPE" };
+            assert_eq!(step.attribute("runIn"), place, "{told}");
         }
     }
 }
@@ -226,7 +227,12 @@ fn every_command_line_of_the_sequences_works() {
             let placed: Vec<String> = words(&command).iter().skip(1).map(|word| place(word)).collect();
             let unknown = placed.iter().find(|word| word.contains('%'));
             assert!(unknown.is_none(), "{}: {command}: no value for {unknown:?}", sequence.name);
-            does_its_job(&placed, &format!("{}: {command}", sequence.name));
+            let told = format!("{}: {command}", sequence.name);
+            match placed.contains(&"--live".to_owned()) {
+                // There is no running Windows here; that it is asked for in so many words is known by the answer.
+                true => ends_with(36, &placed, &told),
+                false => does_its_job(&placed, &told),
+            }
         }
     }
     for log in ["coldstate-extract.log", "coldstate-verify.log", "coldstate-inject.log"] {

@@ -13,6 +13,7 @@ if exist "%SystemDrive%\coldstate\job.cmd" goto job
 echo.
 coldstate --version
 echo.
+echo   coldstate technician                                              asks for everything, and shows what it does
 echo   coldstate inspect auto                                            what Windows and whose profiles are on this PC
 echo   net use \\server\migration                                        the share to save to
 echo   coldstate extract --source auto --datastore \\server\migration --all-users

@@ -58,8 +58,8 @@ Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
 # A step that runs coldstate out of its package. 3 is done, with items listed that could not be taken or put back.
-function New-ColdstateStep([string] $Name, [string] $Arguments, [int[]] $SuccessCode = @(0, 3)) {
-    New-CMTSStepRunCommandLine -Name $Name -PackageId $Package -CommandLine "%ColdstateExe% $Arguments" -SuccessCode $SuccessCode
+function New-ColdstateStep([string] $Name, [string] $Arguments, [int[]] $SuccessCode = @(0, 3), [switch] $Disable) {
+    New-CMTSStepRunCommandLine -Name $Name -PackageId $Package -CommandLine "%ColdstateExe% $Arguments" -SuccessCode $SuccessCode -Disable:$Disable
 }
 
 function New-SaveStep([string] $Store) {
@@ -72,6 +72,12 @@ function New-VerifyStep([string] $Store) {
 
 function New-PutBackStep([string] $Store, [string] $Computer) {
     New-ColdstateStep -Name 'Put the users back' -Arguments ('inject --datastore "' + $Store + '" --computer "' + $Computer + '" --target %OSDTargetSystemDrive%\ --merge keep --log "%_SMSTSLogPath%\coldstate-inject.log"')
+}
+
+# What waits for the running Windows; enable it where PCs have local users.
+function New-LocalUsersGroup([string] $Store, [string] $Computer) {
+    $step = New-ColdstateStep -Name 'Put local users back' -Disable -Arguments ('inject --datastore "' + $Store + '" --computer "' + $Computer + '" --live --create-accounts --merge keep --log "%_SMSTSLogPath%\coldstate-inject.log"')
+    New-CMTaskSequenceGroup -Name 'In the new Windows' -Step $step -Condition (New-WinPECondition -Value 'false')
 }
 
 function New-WinPECondition([string] $Value) {
@@ -125,7 +131,7 @@ foreach ($each in $Kind) {
     switch ($each) {
         'Refresh' {
             $name = 'coldstate: refresh'
-            $groups = @((New-BeginGroup), (New-OldWindowsGroup), (New-SaveGroup -Store $onThePC), (New-NewWindowsGroup -Store $onThePC -Computer '%ColdstateSource%'))
+            $groups = @((New-BeginGroup), (New-OldWindowsGroup), (New-SaveGroup -Store $onThePC), (New-NewWindowsGroup -Store $onThePC -Computer '%ColdstateSource%'), (New-LocalUsersGroup -Store $onThePC -Computer '%ColdstateSource%'))
         }
         'ReplaceOldPC' {
             $name = 'coldstate: replacement, old PC'
@@ -133,7 +139,7 @@ foreach ($each in $Kind) {
         }
         'ReplaceNewPC' {
             $name = 'coldstate: replacement, new PC'
-            $groups = @((New-BeginGroup -Store), (New-NewWindowsGroup -Store $onTheShare -Computer '%M7SOURCE%' -BeforePutBack @(New-ConnectStep)))
+            $groups = @((New-BeginGroup -Store), (New-NewWindowsGroup -Store $onTheShare -Computer '%M7SOURCE%' -BeforePutBack @(New-ConnectStep)), (New-LocalUsersGroup -Store $onTheShare -Computer '%M7SOURCE%'))
         }
         'Recovery' {
             $name = 'coldstate: recovery'

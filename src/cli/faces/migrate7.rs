@@ -18,7 +18,7 @@ use crate::{
         error::UserError,
         exit::Exit,
         inject::of_template,
-        verb,
+        session, verb,
     },
     store::Password,
 };
@@ -126,8 +126,11 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         native.flag("--all-users");
     }
     native.password = line.value("/password").map(Password::new);
+    let mut arguments = native.read(&line)?;
+    // Where its guide says that each job leaves a session log.
+    arguments.output.sessions = session::folder("Tranxition").map(|vendor| vendor.join("Migrate7"));
     Ok(Task::Run(
-        native.read(&line)?,
+        Box::new(arguments),
         Box::new(move |console, what| match what {
             Verb::Inject(args) => {
                 let mut args = args.clone();

@@ -262,6 +262,13 @@ impl Scene {
         self.fitted(row(42, 54), words, (Font::Text, INK), Align::Left, Fit::Wrap);
         let (buttons, focus) = panel.buttons(status);
         self.row_of_buttons(&buttons, focus, panel, row(height - BUTTON.1 - 16, BUTTON.1));
+        let hint = Rect {
+            x: MARGIN,
+            y: all.height - BUTTON.1 - 13,
+            width: all.width - 2 * MARGIN,
+            height: BUTTON.1,
+        };
+        self.text(hint, "Tab, Enter: buttons    Esc: go on", (Font::Small, GREY), Align::Left);
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     There,
     fit::kept_reparse,
     names,
+    numbers::{Look, MOST_NUMBERS, Numbers},
     planner::{Going, Planner},
 };
 use crate::{
@@ -19,8 +20,6 @@ use crate::{
     windows::version_string,
 };
 
-/// How many numbers are tried for `Name(1).ext`.
-const MOST_NUMBERS: u32 = 10_000;
 /// Largest program whose version is compared.
 const LARGEST_PROGRAM: u64 = 64 << 20;
 
@@ -81,8 +80,8 @@ impl Leave {
     pub(super) fn of(effects: &Effects<'_>) -> Self {
         let kept = effects.kept();
         Self {
-            security: !effects.keeps_security,
-            times: !effects.keeps_times,
+            security: !effects.keeps_security(),
+            times: !effects.keeps_times(),
             old_security: kept.security,
             old_times: kept.times,
             old_attributes: kept.attributes,
@@ -179,7 +178,7 @@ impl Planner<'_> {
 
     /// Decides where a file, or a link, called `name` in a folder of the target goes.
     pub(super) fn decide_file(
-        &self,
+        &mut self,
         going: &mut Going<'_>,
         parent: &WinPath,
         name: &NtString,
@@ -193,7 +192,7 @@ impl Planner<'_> {
             // Two names of the personality that are one to Windows.
             return self.numbered(going, parent, name, &NewName::default());
         }
-        let Some(found) = self.found(parent, name) else {
+        let Some(found) = self.found(parent, name).cloned() else {
             return Ok(Decision::Write(wanted, There::Nothing));
         };
         let there = parent.join(&found.name);
@@ -202,7 +201,7 @@ impl Planner<'_> {
             if is_desktop_ini
                 || item.directory
                 || kept_reparse(item).is_some()
-                || self.is_same(going, &there, found)?
+                || self.is_same(going, &there, &found)?
             {
                 return Ok(Decision::Present(there));
             }
@@ -237,41 +236,62 @@ impl Planner<'_> {
 
     /// The first name with a number that is free, or has the same file already.
     fn numbered(
-        &self,
+        &mut self,
         going: &Going<'_>,
         parent: &WinPath,
         name: &NtString,
         pattern: &NewName,
     ) -> Result<Decision, InjectError> {
-        for new in (1..MOST_NUMBERS).map(|number| pattern.make(name, number)) {
-            let path = parent.join(&new);
+        let key = (parent.to_upper(), name.to_upper(), pattern.clone());
+        let mut numbers = self.numbers.remove(&key).unwrap_or_default();
+        let decision = self.number_of(going, parent, name, pattern, &mut numbers);
+        self.numbers.insert(key, numbers);
+        decision
+    }
+
+    fn number_of(
+        &self,
+        going: &Going<'_>,
+        parent: &WinPath,
+        name: &NtString,
+        pattern: &NewName,
+        numbers: &mut Numbers,
+    ) -> Result<Decision, InjectError> {
+        let is_taken = |path: &WinPath| self.taken.contains(&path.to_upper());
+        let free = numbers.free(|number| {
+            let new = pattern.make(name, number);
             match self.found(parent, &new) {
-                _ if self.taken.contains(&path.to_upper()) => {}
-                None => {
-                    return Ok(match self.check_name(going.source, parent, &new, going.item.directory) {
-                        Ok(()) => Decision::Write(path, There::Nothing),
-                        Err(reason) => Decision::Not(Outcome::Failed, reason),
-                    });
+                _ if is_taken(&parent.join(&new)) => Look::Taken,
+                None => Look::Nothing,
+                Some(found) if found.is_folder => Look::Taken,
+                Some(found) => Look::File { size: found.size },
+            }
+        });
+        if self.is_settled(going.source) {
+            let size = going.size();
+            for &number in numbers.files(size) {
+                let Some(found) = self.found(parent, &pattern.make(name, number)) else { continue };
+                let there = parent.join(&found.name);
+                if !is_taken(&there) && self.is_same(going, &there, found)? {
+                    numbers.found(size, number);
+                    return Ok(Decision::Present(there));
                 }
-                Some(found) if self.is_settled(going.source) => {
-                    let there = parent.join(&found.name);
-                    if self.is_same(going, &there, found)? {
-                        return Ok(Decision::Present(there));
-                    }
-                }
-                Some(_) => {}
             }
         }
-        Ok(Decision::Not(Outcome::Failed, NO_NUMBER.into()))
+        let Some(number) = free else { return Ok(Decision::Not(Outcome::Failed, NO_NUMBER.into())) };
+        let new = pattern.make(name, number);
+        Ok(match self.check_name(going.source, parent, &new, going.item.directory) {
+            Ok(()) => Decision::Write(parent.join(&new), There::Nothing),
+            Err(reason) => Decision::Not(Outcome::Failed, reason),
+        })
     }
 
     /// True when the target has this file: as long and written at the same moment, or with the same contents.
     fn is_same(&self, going: &Going<'_>, there: &WinPath, found: &Found) -> Result<bool, InjectError> {
         let main = going.item.streams.iter().find(|stream| stream.name.is_empty());
         let rewritten = going.contents.as_deref();
-        let size = rewritten.map_or(going.item.size(), |bytes| bytes.len() as u64);
         let modified = going.item.times.modified;
-        if found.is_folder || found.size != size {
+        if found.is_folder || found.size != going.size() {
             return Ok(false);
         }
         if found.modified == modified && !modified.is_zero() {

@@ -24,7 +24,8 @@ pub(in crate::inject) fn unfit(item: &FileItem, support: &Support) -> Option<(Ou
     if main.encrypted {
         return Some((
             Outcome::Skipped,
-            "it is encrypted by EFS, and only its user's key could make it readable".into(),
+            "it is encrypted by EFS and stays in the datastore as it was on the disk, which nothing puts back; decrypt it in the old Windows (`cipher /d`) and extract again"
+                .into(),
         ));
     }
     if main.content.is_none() {

@@ -7,6 +7,7 @@ use super::{
     conflict::{Collision, Decision, Leave},
     fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
     names,
+    numbers::Numbers,
 };
 use crate::{
     gather::{FileItem, Hash, IniItem, Restore},
@@ -17,7 +18,7 @@ use crate::{
     },
     nt::{NtString, WinPath},
     record::{Outcome, Record},
-    rules::Effects,
+    rules::{self, Effects},
 };
 
 /// Space is given out in clusters of this size on nearly all volumes.
@@ -49,6 +50,8 @@ pub(super) struct Planner<'a> {
     brought: HashMap<u64, (usize, Hash)>,
     /// What rules want out of the way, by upper-case path, as long as nothing of the personality is the same.
     pub(super) removals: BTreeMap<WinPath, WinPath>,
+    /// What is known of the numbered names of a folder: by its path, the name, both in upper case, and the pattern.
+    pub(super) numbers: HashMap<(WinPath, NtString, rules::NewName), Numbers>,
     /// Shell links that are only written if their target is there in the end.
     conditional: Vec<(usize, usize, Box<FileItem>)>,
     /// Bytes of rewritten links so far.
@@ -62,6 +65,13 @@ pub(super) struct Going<'i> {
     pub(super) collision: Collision,
     /// Its contents where they are rewritten.
     pub(super) contents: Option<Box<[u8]>>,
+}
+
+impl Going<'_> {
+    /// Length of its contents as they will be.
+    pub(super) fn size(&self) -> u64 {
+        self.contents.as_ref().map_or_else(|| self.item.size(), |bytes| bytes.len() as u64)
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -84,6 +94,7 @@ impl<'a> Planner<'a> {
             taken: HashSet::new(),
             brought: HashMap::new(),
             removals: BTreeMap::new(),
+            numbers: HashMap::new(),
             conditional: Vec::new(),
             rewritten: 0,
         };
@@ -325,7 +336,7 @@ impl<'a> Planner<'a> {
         wanted: Vec<(usize, WinPath)>,
     ) -> Result<(), InjectError> {
         let Some((_, first)) = wanted.first() else { return Ok(()) };
-        let contents = self.rewritten(source, item, first);
+        let contents = self.rewritten(source, item, first)?;
         let collision = Collision::of(effects, self.merge);
         let mut going = Going { source, item, collision, contents };
         let mut new_names = Vec::new();
@@ -375,11 +386,16 @@ impl<'a> Planner<'a> {
     }
 
     /// The bytes of a link whose target is elsewhere in the new Windows.
-    fn rewritten(&mut self, source: usize, item: &FileItem, new: &WinPath) -> Option<Box<[u8]>> {
-        let placement = self.placement(source)?;
-        let settlement = placement.settlement.as_ref()?;
+    fn rewritten(
+        &mut self,
+        source: usize,
+        item: &FileItem,
+        new: &WinPath,
+    ) -> Result<Option<Box<[u8]>>, InjectError> {
+        let Some(Placed { source: keeper, placement }) = self.placed.get(source) else { return Ok(None) };
+        let Some(settlement) = &placement.settlement else { return Ok(None) };
         let old = item.path();
-        let kind = Kind::of(&old).filter(|_| !item.directory)?;
+        let Some(kind) = Kind::of(&old).filter(|_| !item.directory) else { return Ok(None) };
         let moving = Moving { mapping: &placement.mapping, settlement, old: &old, new };
         let rewritten =
             self.contents(source, item).and_then(|bytes| moving.rewrite(kind, &bytes)).and_then(|new| {
@@ -392,12 +408,14 @@ impl<'a> Planner<'a> {
         match rewritten {
             Ok((new, total)) => {
                 self.rewritten = total;
-                new.map(Into::into)
+                Ok(new.map(Into::into))
             }
             Err(reason) => {
+                // One link may be damaged; a datastore that is gone has no other file either.
+                keeper.check().map_err(InjectError::Source)?;
                 let reason = format!("it is written with the old paths in it: {reason}");
                 self.record.note(Outcome::Partial, old.to_string(), reason);
-                None
+                Ok(None)
             }
         }
     }

@@ -4,6 +4,8 @@
 //! below its root and reaches them without following any link, whatever lies there: that promise is kept here, at the
 //! last step, and not left to those who plan.
 
+#[cfg(any(windows, test))]
+mod extended;
 #[cfg(target_os = "linux")]
 mod folder;
 #[cfg(target_os = "linux")]

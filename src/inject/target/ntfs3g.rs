@@ -3,7 +3,8 @@
 //! What was found by trying it (ntfs-3g 2022.10.3), and decides the order here:
 //! - The time of the last change of the record is set by ntfs-3g itself whenever something is set: it cannot be kept.
 //! - A short name can only be given while the file has one name, so links come later.
-//! - The compressed flag is settable on folders only; a file takes it from its folder at the moment it is made.
+//! - The compressed flag is settable on folders only; a file takes it from its folder at the moment it is made, and not at
+//!   all when the volume is mounted with `nocompression`, which nothing shows before.
 //! - A reparse point turns into a link for the kernel, so its data come after everything else.
 //! - Streams are `user.*` attributes of at most 64 KiB (a limit of Linux), or with `streams_interface=windows` files
 //!   called `file:stream` of any size. Only with the latter does `:` name the root, which is how they are told apart.
@@ -15,7 +16,10 @@ use std::{
     io,
     os::unix::ffi::OsStrExt,
     path::Path,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::{
@@ -63,6 +67,8 @@ pub(super) struct Ntfs3g {
     support: Support,
     /// Held for writing while a folder's compressed flag is not its own, for reading while a file is made.
     flags: RwLock<()>,
+    /// It was said that files are not compressed here.
+    told_uncompressed: AtomicBool,
 }
 
 /// A stream that is set as a whole when it is complete.
@@ -124,7 +130,13 @@ impl Ntfs3g {
         if streams != Streams::None {
             support.features.insert(Feature::Streams);
         }
-        Ok(Self { folder, streams, support, flags: RwLock::new(()) })
+        Ok(Self {
+            folder,
+            streams,
+            support,
+            flags: RwLock::new(()),
+            told_uncompressed: AtomicBool::new(false),
+        })
     }
 
     fn place(&self, doing: &'static str, path: &WinPath) -> Result<Place, TargetError> {
@@ -263,6 +275,16 @@ impl Target for Ntfs3g {
         }
         if let Some(reparse) = &metadata.reparse {
             set("making a reparse point of", REPARSE, &reparse.to_bytes());
+        }
+        let wants_compression = metadata.attributes.is_some_and(|wanted| wanted & ATTRIBUTE_COMPRESSED != 0);
+        if first_error.is_ok()
+            && wants_compression
+            && attributes_of(&at).is_ok_and(|is| is & ATTRIBUTE_COMPRESSED == 0)
+            && !self.told_uncompressed.swap(true, Ordering::Relaxed)
+        {
+            const DOING: &str = "keeping files compressed, beginning with";
+            let why = io::Error::other("the volume is mounted with nocompression");
+            return Err(TargetError::new(DOING, path, why));
         }
         first_error
     }

@@ -15,7 +15,10 @@ use std::{
         fs::{FileExt as _, MetadataExt as _},
     },
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use windows_sys::Win32::System::{
@@ -28,7 +31,7 @@ use windows_sys::Win32::System::{
 
 use super::{
     ATTRIBUTE_COMPRESSED, DERIVED_ATTRIBUTES, Feature, Found, HiveLoader, Layout, Loaded, Metadata, Support,
-    Target, TargetError, Writer, read_all, read_back,
+    Target, TargetError, Writer, extended::full_ea_information, read_all, read_back,
 };
 use crate::{
     gather::Times,
@@ -67,6 +70,8 @@ pub(super) struct Win32 {
     support: Support,
     /// The folder reached last: files come folder by folder.
     last: Mutex<Option<(WinPath, Held)>>,
+    /// The volume takes no 8.3 names, and that was said.
+    told_no_short_names: AtomicBool,
 }
 
 /// A place in the target whose folder is held.
@@ -121,11 +126,19 @@ impl Win32 {
             (Feature::Sparse, has(FILE_SUPPORTS_SPARSE_FILES)),
             (Feature::Compression, has(FILE_FILE_COMPRESSION)),
             (Feature::ObjectIds, has(FILE_SUPPORTS_OBJECT_IDS)),
+            // `FILE_SUPPORTS_EXTENDED_ATTRIBUTES` too is only told since Windows 7.
+            (Feature::ExtendedAttributes, system.is_ntfs),
         ];
         let features = features.iter().filter_map(|(feature, there)| there.then_some(*feature)).collect();
         let attributes = SETTABLE | DERIVED_ATTRIBUTES;
         let support = Support { features, attributes, longest_stream: None };
-        Ok(Self { root: root.into(), base, support, last: Mutex::default() })
+        Ok(Self {
+            root: root.into(),
+            base,
+            support,
+            last: Mutex::default(),
+            told_no_short_names: AtomicBool::new(false),
+        })
     }
 
     fn has(&self, feature: Feature) -> bool {
@@ -339,8 +352,30 @@ impl Target for Win32 {
         };
         let before =
             files::basic(&file).map_err(|error| TargetError::new("reading the times of", path, error))?;
-        if let Some(short) = metadata.short.as_ref().filter(|_| self.has(Feature::ShortNames)) {
-            keep("setting the 8.3 name of", files::set_short_name(&file, short.units()));
+        let takes_short_names =
+            self.has(Feature::ShortNames) && !self.told_no_short_names.load(Ordering::Relaxed);
+        // An undo sets what a folder has had all along, which a volume may keep and yet not take.
+        let is_other = |short: &&NtString| files::short_name(&at.path).is_none_or(|is| is != short.units());
+        if let Some(short) = metadata.short.as_ref().filter(|_| takes_short_names).filter(is_other) {
+            match files::set_short_name(&file, short.units()) {
+                // The next file would be refused for the same reason: it is said once.
+                Err(error) if has_no_short_names(&error) => {
+                    if !self.told_no_short_names.swap(true, Ordering::Relaxed) {
+                        keep("setting the 8.3 names of this and all other files, beginning with", Err(error));
+                    }
+                }
+                result => keep("setting the 8.3 name of", result),
+            }
+        }
+        if let Some(list) =
+            metadata.extended_attributes.as_ref().filter(|_| self.has(Feature::ExtendedAttributes))
+        {
+            let list = full_ea_information(&list.0).ok_or_else(|| io::Error::other("they are damaged"));
+            let result = list.and_then(|list| {
+                let file = files::open(&at.path, Purpose::ExtendedAttributes)?;
+                files::set_extended_attributes(&file, &list)
+            });
+            keep("setting the extended attributes of", result);
         }
         if let Some(id) = metadata.object_id.as_ref().filter(|_| self.has(Feature::ObjectIds)) {
             // The code takes all 64 bytes; an object that never moved has only the first 16.
@@ -463,6 +498,12 @@ impl HiveLoader for Win32 {
     }
 }
 
+/// True when the volume takes no 8.3 names at all: `ERROR_SHORT_NAMES_NOT_ENABLED_ON_VOLUME`, and what file systems say
+/// that do not know them (`ERROR_INVALID_FUNCTION`).
+fn has_no_short_names(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(1 | 305))
+}
+
 /// Opens for everything, or, without the privilege for audit rules, for all but those.
 fn open_metadata(path: &Path) -> io::Result<(File, bool)> {
     match files::open(path, Purpose::AllMetadata) {
@@ -478,6 +519,21 @@ fn to_os(name: &NtString) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_without_short_names_says_so_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Win32::open(dir.path()).unwrap();
+        target.support.features.insert(Feature::ShortNames);
+        let metadata = Metadata { short: Some("SHORT~1".into()), ..Metadata::default() };
+        let errors = ["one long name", "another long name"].map(|name| {
+            target.create_folder(&name.into()).unwrap();
+            target.set(&name.into(), &metadata).err()
+        });
+        let told = errors.iter().flatten().filter(|error| has_no_short_names(&error.source)).count();
+        assert!(told <= 1, "{errors:?}");
+        assert_eq!(told == 1, target.told_no_short_names.into_inner());
+    }
 
     /// What Wine does too: it keeps neither times of creation and of the record's last change nor short names.
     #[test]

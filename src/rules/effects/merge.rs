@@ -41,7 +41,7 @@ pub enum MergePolicy {
 }
 
 /// Makes names for a file that may not have its own: `<F> (<N>).<E>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewName(String);
 
 impl Effects<'_> {

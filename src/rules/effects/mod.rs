@@ -26,7 +26,7 @@ use super::{
     matcher::Matcher,
     model::RuleKind,
     object::Object,
-    pattern::{ObjectKind, Specificity},
+    pattern::{ObjectKind, Pattern, Specificity},
 };
 use crate::nt::{NtString, WinPath};
 
@@ -53,10 +53,29 @@ pub struct Effects<'a> {
     pub location_modify: Vec<&'a CarriedRule>,
     /// How its content changes, in the order of the rule files.
     pub content_modify: Vec<&'a CarriedRule>,
+    /// Which attribute rule decides about the security descriptor.
+    pub security: Option<&'a CarriedRule>,
+    /// Which one decides about the times.
+    pub times: Option<&'a CarriedRule>,
+}
+
+impl Effects<'_> {
     /// False when the security descriptor stays the destination's.
-    pub keeps_security: bool,
+    pub fn keeps_security(&self) -> bool {
+        self.security.is_none_or(|rule| rule.kind == RuleKind::IncludeAttributes)
+    }
+
     /// False when the times stay the destination's.
-    pub keeps_times: bool,
+    pub fn keeps_times(&self) -> bool {
+        self.times.is_none_or(|rule| rule.kind == RuleKind::IncludeAttributes)
+    }
+
+    /// True when a rule is one of those that act.
+    pub fn has(&self, rule: &CarriedRule) -> bool {
+        let single = [self.merge, self.security, self.times].into_iter().flatten();
+        let mut all = single.chain(self.location_modify.iter().chain(&self.content_modify).copied());
+        all.any(|one| std::ptr::eq(one, rule))
+    }
 }
 
 impl EffectRules {
@@ -127,6 +146,35 @@ impl EffectRules {
         self.find(&self.ini, &Object::ini(drive, path, section, name))
     }
 
+    /// All rules that speak of an object, in the order of the rule files: those that act, those that a more specific one
+    /// outranks, and cleanups that delete what lies at its place in the new Windows.
+    pub fn speaking_of(&self, object: &Location) -> Vec<&CarriedRule> {
+        let Object { node, leaf } = Object::at(object);
+        let mut found = Vec::new();
+        self.matcher(object.object).find(&node, leaf.as_deref(), &mut found);
+        let covers = |rule: &CarriedRule| {
+            let pattern = Pattern::parse(rule.object, &rule.pattern);
+            pattern.is_ok_and(|pattern| {
+                let is_of_key = rule.object == ObjectKind::Registry && pattern.is_container();
+                pattern.matches(&node, leaf.as_deref()) || is_of_key && pattern.matches(&node, None)
+            })
+        };
+        let is_cleanup = |rule: &CarriedRule| rule.kind == RuleKind::DestinationCleanup;
+        let speaks = |number: usize, rule: &CarriedRule| match is_cleanup(rule) {
+            true => rule.object == object.object && covers(rule),
+            false => u32::try_from(number).is_ok_and(|number| found.contains(&number)),
+        };
+        self.rules.iter().enumerate().filter(|(at, rule)| speaks(*at, rule)).map(|(_, rule)| rule).collect()
+    }
+
+    fn matcher(&self, object: ObjectKind) -> &Matcher {
+        match object {
+            ObjectKind::File => &self.files,
+            ObjectKind::Registry => &self.registry,
+            ObjectKind::Ini => &self.ini,
+        }
+    }
+
     fn find(&self, matcher: &Matcher, object: &Object) -> Effects<'_> {
         let mut found = Vec::new();
         matcher.find(&object.node, object.leaf.as_deref(), &mut found);
@@ -136,7 +184,7 @@ impl EffectRules {
     /// The effects of the rules that cover an object.
     fn choose(&self, mut covering: Vec<u32>) -> Effects<'_> {
         covering.sort_unstable();
-        let mut effects = Effects { keeps_security: true, keeps_times: true, ..Effects::default() };
+        let mut effects = Effects::default();
         let mut merge: Option<Ranked<'_>> = None;
         let mut moves: Vec<Ranked<'_>> = Vec::new();
         let (mut security, mut times): (Option<Ranked<'_>>, Option<Ranked<'_>>) = (None, None);
@@ -168,12 +216,10 @@ impl EffectRules {
                 _ => {}
             }
         }
-        let keeps =
-            |best: Option<Ranked<'_>>| best.is_none_or(|best| best.rule.kind == RuleKind::IncludeAttributes);
         effects.merge = merge.map(|best| best.rule);
         effects.location_modify = moves.into_iter().map(|best| best.rule).collect();
-        effects.keeps_security = keeps(security);
-        effects.keeps_times = keeps(times);
+        effects.security = security.map(|best| best.rule);
+        effects.times = times.map(|best| best.rule);
         effects
     }
 }

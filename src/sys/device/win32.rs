@@ -150,12 +150,18 @@ pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
 /// The volumes with a drive letter, then the physical drives of this machine: what an old Windows may be on.
 ///
 /// Volumes come first because an unlocked BitLocker volume is plain only through its letter. Left out are drives of other
-/// computers, optical ones, RAM disks, and the volume that WinPE itself runs from.
+/// computers, optical ones, RAM disks, readers without a card, and the volume that WinPE itself runs from.
 pub fn local_devices() -> Vec<String> {
     let own = if is_winpe() { system_letter() } else { None };
     let volumes = letters().filter(|letter| Some(*letter) != own).map(|letter| format!(r"\\.\{letter}:"));
     let disks = (0..MAX_DRIVES).map(|number| format!(r"\\.\PhysicalDrive{number}"));
-    volumes.chain(disks.filter(|name| open(Path::new(name)).is_ok())).collect()
+    let has_bytes =
+        |name: &String| open(Path::new(name)).and_then(|file| len(&file)).is_ok_and(|len| len > 0);
+    // What must not be opened is told when it is.
+    let is_denied = |name: &String| {
+        open(Path::new(name)).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    volumes.chain(disks).filter(|name| has_bytes(name) || is_denied(name)).collect()
 }
 
 /// The roots of the volumes of this machine: `C:\`.

@@ -14,7 +14,7 @@ pub use linux::{flush_volume, space};
 #[cfg(windows)]
 pub use win32::{
     Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, flush_volume, open, security,
-    set_basic, set_security, set_short_name, short_name, space,
+    set_basic, set_extended_attributes, set_security, set_short_name, short_name, space,
 };
 
 #[cfg(target_os = "linux")]

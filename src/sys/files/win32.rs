@@ -16,11 +16,11 @@ use std::{
     ptr,
 };
 
-use windows_sys::Wdk::Storage::FileSystem::{FileShortNameInformation, NtSetInformationFile};
+use windows_sys::Wdk::Storage::FileSystem::{FileShortNameInformation, NtSetEaFile, NtSetInformationFile};
 use windows_sys::Win32::{
     Foundation::{
         ERROR_INSUFFICIENT_BUFFER, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, INVALID_HANDLE_VALUE,
-        LUID, RtlNtStatusToDosError,
+        LUID, NTSTATUS, RtlNtStatusToDosError,
     },
     Security::{
         AdjustTokenPrivileges, DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION,
@@ -31,7 +31,7 @@ use windows_sys::Win32::{
     Storage::FileSystem::{
         CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FindClose, FindFirstFileW,
+        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW,
         GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
         GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
         WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
@@ -65,6 +65,8 @@ pub enum Purpose {
     Data,
     /// To read and set metadata.
     Metadata,
+    /// To set extended attributes.
+    ExtendedAttributes,
     /// To read and set metadata, the audit part of the security descriptor included, which needs a privilege.
     AllMetadata,
 }
@@ -116,6 +118,7 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
         Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
         Purpose::Data => (GENERIC_READ | GENERIC_WRITE, all, OPEN_EXISTING),
         Purpose::Metadata => (metadata, all, OPEN_EXISTING),
+        Purpose::ExtendedAttributes => (FILE_WRITE_EA, all, OPEN_EXISTING),
         Purpose::AllMetadata => (metadata | ACCESS_SYSTEM_SECURITY, all, OPEN_EXISTING),
     };
     let name = wide(path);
@@ -306,6 +309,35 @@ pub fn set_short_name(file: &File, name: &[u16]) -> io::Result<()> {
             FileShortNameInformation,
         )
     };
+    to_result(status)
+}
+
+/// Adds extended attributes: a list of `FILE_FULL_EA_INFORMATION`, which must be aligned as that is.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn set_extended_attributes(file: &File, list: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(list.len()).map_err(io::Error::other)?;
+    // As 32-bit units, to be aligned.
+    let aligned: Vec<u32> = list
+        .chunks(4)
+        .map(|part| {
+            let mut unit = [0; 4];
+            unit.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            u32::from_ne_bytes(unit)
+        })
+        .collect();
+    let mut status_block = IO_STATUS_BLOCK::default();
+    // SAFETY: the handle is open; `aligned` is readable for `len` bytes at least, and the status block writable. The handle
+    // is not overlapped, so nothing is written after the call.
+    let status =
+        unsafe { NtSetEaFile(file.as_raw_handle(), &raw mut status_block, aligned.as_ptr().cast(), len) };
+    to_result(status)
+}
+
+#[allow(unsafe_code)]
+fn to_result(status: NTSTATUS) -> io::Result<()> {
     match status {
         0.. => Ok(()),
         // SAFETY: turns one number into another.

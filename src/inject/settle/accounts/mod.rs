@@ -218,6 +218,7 @@ impl<'a> Accounts<'a> {
         let mut account = match wanted {
             Wanted::Same => return self.same(&old),
             Wanted::Sid(sid) => self.by_sid(sid, &old),
+            Wanted::Named(sid, domain, name) => self.named(sid, &domain, &name, &old),
             Wanted::Local(name) => self.local(&name),
             Wanted::Domain(domain, name) => self.of_domain(&domain, &name, &old),
         }?;
@@ -320,6 +321,16 @@ impl<'a> Accounts<'a> {
                 false => "The SID was given.".into(),
             },
         })
+    }
+
+    /// As [`Self::by_sid`], under the name a rule gives where the new Windows does not know another.
+    fn named(&self, sid: &Sid, domain: &str, name: &str, old: &Old<'_>) -> Result<Account, Refusal> {
+        let mut account = self.by_sid(sid, old)?;
+        let is_told = self.people.running.is_some_and(|running| running.account(sid).is_some());
+        if !account.is_local && !is_told && self.new.profile(sid).is_none() {
+            (account.name, account.domain) = (name.to_owned(), Some(domain.to_owned()));
+        }
+        Ok(account)
     }
 
     /// An account of a domain under another name than before: only its SID says who it is.

@@ -31,6 +31,8 @@ pub(super) enum Wanted<'a> {
     Same,
     /// By SID.
     Sid(&'a Sid),
+    /// By SID, and a rule names him: domain and name.
+    Named(&'a Sid, String, String),
     /// By name in the new computer's own accounts.
     Local(String),
     /// By name in a domain.
@@ -132,7 +134,7 @@ impl AccountRules {
             _ => None,
         });
         let wanted = match (sid, domain) {
-            (Some(sid), _) => Wanted::Sid(sid),
+            (Some(sid), Some(domain)) => Wanted::Named(sid, domain.into(), name.into()),
             (None, Some(domain)) if domain != "." && !same(domain, computer) => {
                 Wanted::Domain(domain.into(), name.into())
             }

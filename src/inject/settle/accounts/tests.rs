@@ -134,7 +134,7 @@ fn everybody_becomes_who_he_is_or_whom_the_administrator_says() {
         ..user("maria.garcia", "AzureAD", ProfileKind::Entra, Some(entra))
     };
     let gone = user("former", "OLDPC", ProfileKind::Local, Some(sid(OLD_MACHINE, 1044)));
-    let table: [(&User, &[&str], &[&str], &str); 16] = [
+    let table: [(&User, &[&str], &[&str], &str); 17] = [
         // The number 1001 is maria's here: the name decides.
         (&anna(), &[], &[], r"S-1-5-21-9-9-9-1003 new \Users\anna"),
         (&jsmith, &[], &[], r"S-1-5-21-5-5-5-1107 there \Users\jsmith"),
@@ -146,6 +146,12 @@ fn everybody_becomes_who_he_is_or_whom_the_administrator_says() {
         (&gone, &[r"OLDPC\FORMER=.\anna"], &[], r"S-1-5-21-9-9-9-1003 new \Users\anna"),
         (&anna(), &[r"anna=CONTOSO\jsmith"], &[], r"S-1-5-21-5-5-5-1107 there \Users\jsmith"),
         (&anna(), &["S-1-5-21-1-1-1-1001=S-1-5-21-5-5-5-1200"], &[], r"S-1-5-21-5-5-5-1200 new \Users\Anna"),
+        (
+            &anna(),
+            &[r"anna=FABRIKAM\a.keller", r"FABRIKAM\a.keller=S-1-5-21-6-6-6-1500"],
+            &[],
+            r"S-1-5-21-6-6-6-1500 new \Users\a.keller",
+        ),
         (&jsmith, &[r"CONTOSO\jsmith=NEWPC\maria"], &[], r"S-1-5-21-9-9-9-1001 new \Users\maria"),
         // Domains: the first that matches wins, and `*` is any.
         (&jsmith, &[], &["OTHER=X", "*=NEWPC"], "no: The new Windows has no local account jsmith."),

@@ -1,0 +1,161 @@
+//! The technician's mode on a real terminal: keys are sent through tmux, and the screen is read as a person sees it.
+
+use std::{
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{COMPUTER, program, run, sample};
+
+/// How long to wait for a screen before the test fails. Nothing waits as long when it works.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A terminal of 80 by 25, as WinPE's is, with the program in it.
+struct Terminal<'a> {
+    /// Its own tmux server, that of nobody else.
+    socket: &'a Path,
+}
+
+impl<'a> Terminal<'a> {
+    fn open(socket: &'a Path, folder: &Path) -> Self {
+        let terminal = Self { socket };
+        let command = format!("'{}' technician; echo \"exit code $?\"; exec sleep 1000", program());
+        let folder = folder.to_str().unwrap();
+        terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "80",
+            "-y",
+            "25",
+            "-c",
+            folder,
+            &command,
+        ]);
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let output = Command::new("tmux").arg("-S").arg(self.socket).args(words).output().unwrap();
+        assert!(output.status.success(), "tmux {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// Types it as it is, and presses Enter.
+    fn types(&self, text: &str) {
+        self.keys(&["-l", text]);
+        self.keys(&["Enter"]);
+    }
+
+    /// Waits until the screen has these words, and returns it.
+    #[track_caller]
+    fn shows(&self, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.tmux(&["capture-pane", "-p"]);
+            if screen.contains(words) {
+                return screen;
+            }
+            assert!(began.elapsed() < PATIENCE, "no {words:?} on the screen:\n{screen}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(self.socket).arg("kill-server").output();
+    }
+}
+
+/// Whether there is tmux here.
+fn has_tmux() -> bool {
+    let has = Command::new("tmux").arg("-V").output().is_ok();
+    if !has {
+        println!("skipped: no tmux");
+    }
+    has
+}
+
+#[test]
+fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
+    if !has_tmux() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("tmux");
+    let terminal = Terminal::open(&socket, folder.path());
+    terminal.shows("What is to be done?");
+    terminal.keys(&["Enter"]);
+    // However many disks this machine has, the last row is another.
+    terminal.shows("Which disk holds the old Windows?");
+    terminal.keys(&["PageDown", "Enter"]);
+    terminal.shows("Which image file, disk or volume");
+    terminal.types("nothing.img");
+    terminal.shows("Check the spelling");
+    terminal.keys(&["BSpace"; 11]);
+    terminal.types(sample().to_str().unwrap());
+    terminal.shows("Which Windows?");
+    terminal.keys(&["Enter"]);
+    terminal.shows("Which users?");
+    terminal.keys(&["Enter"]);
+    terminal.shows("In which folder is the datastore");
+    terminal.types("store");
+    let asked = terminal.shows("Is this right?");
+    assert!(
+        asked.contains("store (new)") && asked.contains(COMPUTER) && asked.contains("--all-users"),
+        "{asked}"
+    );
+    terminal.keys(&["Enter"]);
+    let done = terminal.shows("[Close]");
+    assert!(done.contains("100 %") && done.contains("are in store"), "{done}");
+    let listed = run!("list", "--datastore", folder.path().join("store")).ends(0);
+    assert!(listed.text().contains(COMPUTER), "{}", listed.text());
+
+    terminal.keys(&["Enter"]);
+    terminal.shows("What is to be done?");
+    terminal.keys(&["Down", "Down", "Enter"]);
+    terminal.types("store");
+    terminal.shows("coldstate verify --datastore store");
+    terminal.keys(&["Enter"]);
+    terminal.shows("everything is as it was written");
+
+    terminal.keys(&["Enter"]);
+    terminal.shows("What is to be done?");
+    terminal.keys(&["Down", "Enter"]);
+    terminal.types("store");
+    terminal.shows("Which computer's users?");
+    terminal.keys(&["Enter"]);
+    terminal.shows("Which users?");
+    terminal.keys(&["Enter"]);
+    terminal.shows("root of the new Windows' volume?");
+    fs_err::create_dir(folder.path().join("new")).unwrap();
+    terminal.types("new");
+    terminal.shows("Is this right?");
+    terminal.keys(&["Enter"]);
+    terminal.shows("written to new");
+    assert!(folder.path().join("new/Users").is_dir());
+
+    // The log is read, then the program left with the exit code of the last run.
+    terminal.keys(&["Tab", "Enter"]);
+    let log = terminal.shows("to take it back");
+    assert!(!log.contains("Steps"), "{log}");
+    terminal.keys(&["Escape"]);
+    terminal.shows("What is to be done?");
+    terminal.keys(&["Escape"]);
+    terminal.shows("exit code 3");
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let ran = run!("technician").ends(11);
+    assert!(ran.stderr.contains("needs a terminal"), "{}", ran.told());
+}
