@@ -97,11 +97,13 @@ pub(super) struct ToldAs {
     pub(super) usmt_log: bool,
     /// The command line, without passwords.
     pub(super) command_line: String,
+    /// Standard output is a report of that program's, for programs to read: no line of ours stands in it.
+    pub(super) is_report: bool,
 }
 
 impl Default for ToldAs {
     fn default() -> Self {
-        Self { program: "coldstate", usmt_log: false, command_line: String::new() }
+        Self { program: "coldstate", usmt_log: false, command_line: String::new(), is_report: false }
     }
 }
 

@@ -64,6 +64,8 @@ impl Log {
 pub(super) struct Console {
     json: bool,
     quiet: bool,
+    /// Nothing of ours stands in standard output.
+    is_report: bool,
     /// Nothing at all is printed, because the terminal shows something else.
     muted: bool,
     log: Option<Arc<Log>>,
@@ -131,6 +133,7 @@ impl Console {
         Self {
             json: output.json,
             quiet: output.quiet,
+            is_report: output.told_as.is_report,
             muted: false,
             log: None,
             progress_log: None,
@@ -247,7 +250,7 @@ impl Console {
         if let Some(session) = self.session.get() {
             session.line(severity, &line);
         }
-        if !self.json && !self.quiet {
+        if !self.json && !self.quiet && !self.is_report {
             self.keep_error(writeln!(io::stdout().lock(), "{line}"));
         }
         let _ = self.status_line.set(line);

@@ -127,10 +127,10 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     }
     native.password = line.value("/password").map(Password::new);
     let mut arguments = native.read(&line)?;
-    // Where its guide has administrators look for them.
-    arguments.output.sessions = session::folder(r"Tranxition\Migrate7");
+    // Where its guide says that each job leaves a session log.
+    arguments.output.sessions = session::folder("Tranxition").map(|vendor| vendor.join("Migrate7"));
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| match what {
             Verb::Inject(args) => {
                 let mut args = args.clone();

@@ -62,12 +62,11 @@ impl Face {
 }
 
 /// What a command line asks for.
-#[allow(clippy::large_enum_variant, reason = "a run has one of them")]
 enum Task {
     /// To print this and end with this code.
     Say(String, u8),
     /// To run this with these arguments, after the task sequence has filled in what they leave open.
-    Run(Arguments, Box<Run>),
+    Run(Box<Arguments>, Box<Run>),
 }
 
 type Run = dyn FnOnce(&Console, &Verb) -> Result<Exit, UserError>;
@@ -86,7 +85,7 @@ pub(super) fn run(words: &[OsString]) -> Option<u8> {
             let _ = writeln!(io::stdout().lock(), "{text}");
             code
         }
-        Ok(Task::Run(arguments, run)) => perform(arguments, run) as u8,
+        Ok(Task::Run(arguments, run)) => perform(*arguments, run) as u8,
         Err(Failed::Wrong(Wrong { code, message, hint })) => {
             let _ = writeln!(io::stderr().lock(), "error: {message}\nhint: {hint}");
             code
@@ -119,7 +118,7 @@ struct Native {
 
 impl Native {
     fn new(verb: &str, program: &'static str, line: &Line) -> Self {
-        let told_as = ToldAs { program, usmt_log: false, command_line: line.told.clone() };
+        let told_as = ToldAs { program, usmt_log: false, command_line: line.told.clone(), is_report: false };
         Self { words: vec![verb.to_owned()], password: None, as_usmt: false, told_as }
     }
 

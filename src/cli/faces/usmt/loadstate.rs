@@ -145,7 +145,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         args.account_password = AccountPassword(password.to_owned().into());
     }
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| {
             let Verb::Inject(args) = what else { return verb(console, what) };
             let mut args = args.clone();

@@ -125,7 +125,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     let arguments = extraction(&line, &store)?;
     let (overwrites, wait) = (line.has("/o"), wait(&line)?);
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| {
             if matches!(what, Verb::Extract(args) if args.dry_run) {
                 return read_old_windows(console, what);
@@ -237,7 +237,7 @@ fn estimate(line: &Line, store: &Path) -> Result<Task, Failed> {
     native.option("--datastore", &store.display().to_string());
     let arguments = native.read(line)?;
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| match what {
             Verb::Estimate(args) => space::run(console, args, &file),
             other => read_old_windows(console, other),
@@ -256,7 +256,10 @@ fn genconfig(line: &Line, file: PathBuf) -> Result<Task, Failed> {
         ..Choose::default()
     };
     let overwrites = line.has("/o");
-    Ok(Task::Run(arguments, Box::new(move |console, _| config::run(console, &choose, &file, overwrites))))
+    Ok(Task::Run(
+        Box::new(arguments),
+        Box::new(move |console, _| config::run(console, &choose, &file, overwrites)),
+    ))
 }
 
 /// `/genmigxml:FILE`: what the document finder finds.
@@ -264,7 +267,7 @@ fn genmigxml(line: &Line, file: PathBuf) -> Result<Task, Failed> {
     let arguments = begin(line, "estimate", None)?.read(line)?;
     let overwrites = line.has("/o");
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| match what {
             Verb::Estimate(args) => rule_file::run(console, &args.taking, &file, overwrites),
             other => read_old_windows(console, other),

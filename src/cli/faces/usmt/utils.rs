@@ -122,10 +122,12 @@ fn verify(line: &Line) -> Result<Task, Failed> {
     let [path] = paths(line, "`usmtutils /verify STORE`")?;
     let mut native = begin(line, "verify")?;
     native.option("--datastore", &datastore(&path)?.display().to_string());
+    native.told_as.is_report =
+        line.value("/verify").is_some_and(|report| !report.eq_ignore_ascii_case("summary"));
     let arguments = native.read(line)?;
     let report = line.value("/verify").unwrap_or("summary").to_ascii_lowercase();
     Ok(Task::Run(
-        arguments,
+        Box::new(arguments),
         Box::new(move |console, what| match what {
             Verb::Verify(args) if report != "summary" => list(console, args, &report),
             native => verb(console, native),
@@ -176,7 +178,7 @@ fn extract(line: &Line) -> Result<Task, Failed> {
         native.flag("--overwrite");
     }
     let arguments = native.read(line)?;
-    Ok(Task::Run(arguments, Box::new(verb)))
+    Ok(Task::Run(Box::new(arguments), Box::new(verb)))
 }
 
 /// `/rd`: only what is a store of ours is removed.
