@@ -132,7 +132,7 @@ fn tell(console: &Console, computer: &str, personalities: &[Personality]) {
     console.tell(|log| {
         log.computer(computer);
         for one in personalities.iter().filter(|one| one.header.user.is_some()) {
-            log.detected_user(&one.user(), true);
+            log.detected_user(one.user(), true);
         }
         log.total_size(personalities.iter().map(|one| one.footer.bytes).sum());
     });

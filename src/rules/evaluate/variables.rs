@@ -32,8 +32,8 @@ pub(super) struct Scope {
     open: HashSet<String>,
     /// How many environments held around it.
     declared: usize,
-    /// Which remaps wait for the environments that are still to come.
-    open_remaps: Vec<usize>,
+    /// The remaps among its variables.
+    remaps: Vec<usize>,
 }
 
 /// How variables are put into a text.
@@ -56,12 +56,14 @@ impl<'a> Evaluator<'a> {
 
     pub(in crate::rules) fn leave(&mut self) {
         let Some(scope) = self.scopes.pop() else { return };
-        if !scope.open_remaps.is_empty() {
-            let number = self.chain();
-            for at in scope.open_remaps {
-                if let Some(remap) = self.remaps.get_mut(at) {
-                    remap.environment = number;
-                }
+        // Only here are all environments known that may give the variable another value.
+        let is_open =
+            |at: &usize| self.remaps.get(*at).is_some_and(|remap| scope.open.contains(&remap.variable));
+        let open: Vec<usize> = scope.remaps.iter().copied().filter(is_open).collect();
+        let number = if open.is_empty() { None } else { self.chain() };
+        for at in open {
+            if let Some(remap) = self.remaps.get_mut(at) {
+                remap.environment = number;
             }
         }
         self.declared.truncate(scope.declared);
@@ -193,10 +195,9 @@ impl<'a> Evaluator<'a> {
             // says so.
             let Some(value) = value else { continue };
             if variable.remap {
-                let is_open = self.scopes.last().is_some_and(|scope| scope.open.contains(&variable.name));
                 let at = self.remaps.len();
-                if let Some(scope) = self.scopes.last_mut().filter(|_| is_open) {
-                    scope.open_remaps.push(at);
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.remaps.push(at);
                 }
                 let (source, portable) = (value.source.clone(), value.portable.clone());
                 let name = variable.name.clone();
