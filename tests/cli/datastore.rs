@@ -191,7 +191,7 @@ fn targets_that_are_no_place_to_write_to() {
     for (target, said) in [(&full, "mine.txt"), (&file, "is no folder"), (&missing, "is no folder")] {
         refused!(11, [said, "hint: "]; "inject", "--datastore", datastore(), "--computer", COMPUTER, "--target", target);
     }
-    refused!(11, ["mine.txt", "never replaces"]; "export", "--datastore", datastore(), "--to", full);
+    refused!(11, ["mine.txt", "--overwrite"]; "export", "--datastore", datastore(), "--to", full);
     let zip = path("old.zip");
     fs_err::write(&zip, "mine").unwrap();
     refused!(11, ["old.zip", "never replaces"]; "export", "--datastore", datastore(), "--to", zip);

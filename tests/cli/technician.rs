@@ -126,7 +126,7 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
     terminal.types("store");
     terminal.shows("coldstate verify --datastore store");
     terminal.keys(&["Enter"]);
-    terminal.shows("everything is as it was written");
+    terminal.shows("as it was written");
 
     terminal.keys(&["Enter"]);
     terminal.shows("What is to be done?");
