@@ -176,10 +176,17 @@ fn group_name(group: &Group) -> io::Result<String> {
 fn fill(hive: &mut Hive, into: KeyId, from: Key, left_out: &[&str]) -> io::Result<()> {
     let mut waiting = vec![(into, from, 0_usize)];
     while let Some((id, key, depth)) = waiting.pop() {
-        for (name, kind, data) in key.values()? {
+        let (values, names) = match (key.values(), key.subkeys()) {
+            (Ok(values), Ok(names)) => (values, names),
+            (Err(error), _) | (_, Err(error)) if depth == 0 => return Err(error),
+            // Perflib\009 is not what it seems: Windows opens the names of its performance counters instead, which are no
+            // keys. Nor may a single key that cannot be read keep everybody out.
+            _ => continue,
+        };
+        for (name, kind, data) in values {
             unless_refused(hive.set_value(id, name, ValueType::from(kind), &data))?;
         }
-        for name in key.subkeys()? {
+        for name in names {
             let is_left_out = depth == 0 && left_out.iter().any(|out| name.eq_ignore_case(&(*out).into()));
             if is_left_out || depth >= MAX_DEPTH {
                 continue;
