@@ -412,7 +412,7 @@ fn entries_of_ini_files_are_taken_one_by_one() {
     let items = sink.items.lock().unwrap();
     let taken: Vec<&IniItem> =
         items.iter().filter_map(|item| if let Item::Ini(ini) = item { Some(ini) } else { None }).collect();
-    let [of_windows, of_firefox] = &*taken else { panic!("{taken:#?}") };
+    let [of_firefox, of_windows] = &*taken else { panic!("{taken:#?}") };
     let named = |ini: &IniItem, end: &str| ini.path.to_string().ends_with(end);
     assert!(named(of_firefox, r"\Mozilla\Firefox\profiles.ini") && !of_firefox.wide, "{of_firefox:?}");
     let entries = |ini: &IniItem| -> Vec<(String, String, Option<Restore>)> {

@@ -26,20 +26,20 @@ fn words(line: &str) -> Vec<String> {
 /// What stands in the README, and what the test has in its place.
 fn place(word: &str, image: &Path, scratch: &Path) -> String {
     let below = |name: &str| scratch.join(name).display().to_string();
+    let template = |name: &str| package_root().join("winpe/templates").join(name).display().to_string();
     match word {
         "auto" | r"\\.\D:" | "disk.img" => image.display().to_string(),
         r"\\server\migration" => below("migration"),
         r"W:\" => below("new-windows"),
-        r"\\server\coldstate\templates\hr.xml" => {
-            package_root().join("winpe/templates/hr.xml").display().to_string()
-        }
+        r"\\server\coldstate\templates\hr.xml" => template("hr.xml"),
+        r"\\server\coldstate\templates\everything.xml" => template("everything.xml"),
         "saved" | "case-1" | "case-1.log" | "files.zip" => below(word),
         word => word.to_owned(),
     }
 }
 
 /// Runs these commands, given without the program, on a made old volume and into a made new one.
-fn every_command_works(commands: &[&str]) {
+fn every_command_works(commands: &[String]) {
     let (Some(old), Some(new)) = (image("sample"), image("win11")) else { return };
     let scratch = tempfile::tempdir().unwrap();
     let applied = scratch.path().join("applied.img");
@@ -71,7 +71,8 @@ fn every_command_works(commands: &[&str]) {
 #[test]
 fn every_command_of_the_readme_works() {
     let readme = fs_err::read_to_string(package_root().join("README.md")).unwrap();
-    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("    coldstate ")).collect();
+    let commands: Vec<String> =
+        readme.lines().filter_map(|line| line.strip_prefix("    coldstate ")).map(str::to_owned).collect();
     assert!(commands.len() >= 15, "the commands of README.md were not found");
     every_command_works(&commands);
 }
@@ -100,7 +101,14 @@ fn every_command_of_the_guide_works() {
     let mut commands = Vec::new();
     for line in guide.lines().filter_map(|line| line.strip_prefix("    ")) {
         if let Some(command) = line.strip_prefix(r"\\server\coldstate\x64\coldstate.exe ") {
-            commands.push(command);
+            commands.push(command.to_owned());
+            continue;
+        }
+        // The old Windows and the new one, which the exe finds by itself where it is meant to run.
+        if let Some(command) = line.strip_prefix(r"\\server\coldstate\se.exe ") {
+            let place =
+                if command.contains("/autoinject") { r"--target W:\ --merge keep" } else { "--source auto" };
+            commands.push(format!("{command} {place}"));
             continue;
         }
         let settings = !line.contains(' ') && line.contains('='); // of CustomSettings.ini

@@ -87,9 +87,10 @@ def contents(x64, x86, licences, epoch):
 
 def main(archive, x64, x86, licences, epoch):
     exes = (Path(exe).read_bytes() for exe in (x64, x86))
-    moment = max(time.gmtime(int(epoch))[:6], (1980, 1, 1, 0, 0, 0))
+    epoch = int(epoch) // 2 * 2  # a zip knows only even seconds
+    moment = max(time.gmtime(epoch)[:6], (1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for path, content in sorted(contents(*exes, Path(licences), int(epoch)).items()):
+        for path, content in sorted(contents(*exes, Path(licences), epoch).items()):
             member = zipfile.ZipInfo(path, moment)
             mode = 0o755 if content.startswith(b"#!") else 0o644
             member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, mode << 16

@@ -244,7 +244,12 @@ impl Console {
         self.note_fact("message", message.chars().take(MESSAGE_LEN).collect::<String>());
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let line = format!("STATUS {}", Value::Object(facts));
-        self.tell_person(if exit == Exit::Done { Severity::Info } else { Severity::Warning }, &line);
+        let severity = if exit == Exit::Done { Severity::Info } else { Severity::Warning };
+        // For programs: who watches the run is told its end in words.
+        self.write(severity, &line);
+        if let Some(session) = self.session.get() {
+            session.line(severity, &line);
+        }
         if !self.json && !self.quiet && !self.is_report {
             self.keep_error(writeln!(io::stdout().lock(), "{line}"));
         }
@@ -424,6 +429,11 @@ impl Console {
 
     fn log(&self, severity: Severity, text: &str) {
         self.record.course.say(severity, text);
+        self.write(severity, text);
+    }
+
+    /// Writes into the log file alone.
+    fn write(&self, severity: Severity, text: &str) {
         if let Some(log) = &self.log {
             log.line(severity, text);
         }

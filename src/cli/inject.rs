@@ -369,9 +369,7 @@ fn print_settlement(console: &Console, windows: &Settlement, is_live: bool) {
     }
 }
 
-/// The journal's place when none is given: beside the target, so that the target holds only what was injected. Nothing is
-/// beside the root of a drive, and the folder this runs in may be a boot image's, which is gone at the next start: there it
-/// lies in the root.
+/// The journal's place when none is given: beside the target, so that the target holds only what was injected.
 pub(super) fn journal_beside(target: &Path) -> PathBuf {
     let name = format!("coldstate-journal-{}.jsonl", crate::nt::FileTime::now().0);
     match (target.file_name(), target.parent()) {

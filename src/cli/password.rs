@@ -1,10 +1,10 @@
 //! The password of a datastore, from a file: not from the command line, which every process of a computer can read and
 //! task sequences log. Only the command lines of other programs may hold it, because theirs do.
 
+use std::path::Path;
+
 use super::{args::PasswordFile, error::UserError, exit::Exit};
 use crate::store::Password;
-
-use std::path::Path;
 
 use zeroize::Zeroizing;
 

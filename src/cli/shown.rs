@@ -54,12 +54,12 @@ pub(super) fn pace(status: &Status) -> String {
     }
 }
 
-/// `no errors`, or how many items failed and were skipped.
+/// `no item failed`, or how many items failed and were skipped.
 pub(super) fn errors(status: &Status) -> String {
     let skipped = format!("{} skipped", number(status.skipped as u64));
     match (status.failed, status.skipped) {
-        (0, 0) => "no errors".to_owned(),
-        (0, _) => format!("no errors, {skipped}"),
+        (0, 0) => "no item failed".to_owned(),
+        (0, _) => format!("no item failed, {skipped}"),
         (failed, skips) => {
             let failed = format!("{} {} failed or not whole", number(failed as u64), plural(failed, "item"));
             if skips == 0 { failed } else { format!("{failed}, {skipped}") }
@@ -103,7 +103,7 @@ fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -123,7 +123,7 @@ mod tests {
             [share(&status), volume(&status), items(&status), pace(&status)],
             ["preparing", "", "", ""]
         );
-        assert_eq!(errors(&status), "no errors");
+        assert_eq!(errors(&status), "no item failed");
         status.counts = Snapshot {
             total_bytes: 2_900_000_000,
             done_bytes: 1_218_000_000,

@@ -195,14 +195,14 @@ mod tests {
     }
 
     fn extract(words: &str, variables: &[(&str, &str)]) -> (Option<String>, Option<String>, Option<PathBuf>) {
-        match filled(&format!("coldstate extract {words}").trim_end(), variables).verb {
+        match filled(format!("coldstate extract {words}").trim_end(), variables).verb {
             Verb::Extract(args) => (args.taking.source, args.taking.place.windows_dir, args.datastore),
             verb => panic!("{verb:?}"),
         }
     }
 
     fn injected(words: &str, variables: &[(&str, &str)]) -> Inject {
-        match filled(&format!("coldstate inject {words}").trim_end(), variables).verb {
+        match filled(format!("coldstate inject {words}").trim_end(), variables).verb {
             Verb::Inject(args) => args,
             verb => panic!("{verb:?}"),
         }
@@ -268,21 +268,21 @@ mod tests {
     fn the_rule_files_are_those_of_a_customized_capture() {
         let files = |mode, words: &str| {
             let variables = [("OSDMigrateMode", mode), ("OSDMigrateConfigFiles", "miguser.xml, our.xml,")];
-            match filled(&format!("coldstate extract {words}").trim_end(), &variables).verb {
+            match filled(format!("coldstate extract {words}").trim_end(), &variables).verb {
                 Verb::Extract(args) => args.taking.choose.rules,
                 verb => panic!("{verb:?}"),
             }
         };
         assert_eq!(files("Advanced", ""), ["miguser.xml", "our.xml"].map(PathBuf::from));
-        assert_eq!(files("Simple", ""), [PathBuf::new(); 0]);
-        assert_eq!(files("Advanced", "--config t.xml"), [PathBuf::new(); 0]);
+        assert_eq!(files("Simple", ""), Vec::<PathBuf>::new());
+        assert_eq!(files("Advanced", "--config t.xml"), Vec::<PathBuf>::new());
         assert_eq!(files("Advanced", "--rules r.xml"), [PathBuf::from("r.xml")]);
     }
 
     #[test]
     fn what_capture_user_state_is_told_counts() {
         let options = |words: &str, variables: &[(&str, &str)]| match filled(
-            &format!("coldstate extract {words}").trim_end(),
+            format!("coldstate extract {words}").trim_end(),
             variables,
         )
         .verb

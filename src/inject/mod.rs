@@ -151,8 +151,8 @@ pub enum InjectError {
         /// Where to go on.
         journal: PathBuf,
     },
-    /// No Windows runs here.
-    #[error("no Windows runs here")]
+    /// No Windows runs here that anybody works with.
+    #[error("no Windows runs here, or only that of a boot image")]
     NotWindows,
     /// This Windows lets only administrators do this.
     #[error(
@@ -200,6 +200,9 @@ pub fn open(root: &Path) -> Result<Box<dyn Target>, InjectError> {
 pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
     #[cfg(windows)]
     {
+        if crate::sys::registry::is_boot_image() {
+            return Err(InjectError::NotWindows);
+        }
         if !crate::sys::accounts::is_administrator() {
             return Err(InjectError::NotAdministrator);
         }

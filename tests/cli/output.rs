@@ -10,7 +10,7 @@ use super::{COMPUTER, datastore, program, run, sample};
 use crate::support;
 
 /// The verbs that are there, each with what makes it run.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "inspect",
     "ls",
     "cat",
@@ -26,6 +26,7 @@ const VERBS: [&str; 16] = [
     "prune",
     "rules",
     "first-start",
+    "technician",
     "demo",
 ];
 

@@ -221,6 +221,201 @@ fn the_schema_is_printed() {
     assert_eq!(run!("rules", "schema", "--json").ends(0).json()["schema"], schema);
 }
 
+/// Every file and value with its rule; what is left out with its; what had no effect; what is carried.
+#[test]
+fn a_dry_run_accounts_for_every_file_and_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let take = objects(
+        "include",
+        &[r"%USERPROFILE%\Documents\* [*]", r"HKCU\Control Panel\* [*]", r"%NO_SUCH_VARIABLE%\* [*]"],
+    );
+    let leave =
+        objects("exclude", &[r"%USERPROFILE%\Documents\* [*.xls]", r"HKCU\Control Panel\Mouse\* [*]"]);
+    let merge = objects("merge script='MigXmlHelper.SourcePriority()'", &[r"%USERPROFILE%\* [*]"]);
+    let rules = file(folder.path(), "my.xml", &rules(&[("A", &format!("{take}{leave}{merge}"))]));
+    let list = folder.path().join("list.txt");
+    let plan = plan!("--source", sample(), "--user", "anna", "--rules", rules, "--listfiles", list);
+    let anna = &plan[0];
+    let files = anna["files"].as_array().unwrap();
+    let taken = |file: &&Value| {
+        file["rule"].as_str().is_some_and(|rule| rule.contains("my.xml:2:") && rule.ends_with("(A)"))
+    };
+    assert!(files.iter().filter(taken).count() > 10);
+    assert!(!paths(anna).contains("Users/anna/Documents/Budget.xls"));
+    let left_out = anna["left_out"].as_array().unwrap();
+    let budget = left_out.iter().find(|entry| entry["path"] == "Users/anna/Documents/Budget.xls").unwrap();
+    assert!(budget["rule"].as_str().unwrap().contains("my.xml:2:"));
+    let values = values(anna);
+    assert!(values.contains(r"HKCU\Control Panel\Desktop [Wallpaper]"), "{values:?}");
+    assert!(!values.iter().any(|value| value.contains("Mouse")), "{values:?}");
+    let registry_left_out = anna["registry_left_out"].as_array().unwrap();
+    let mouse = registry_left_out.iter().find(|entry| entry["key"] == r"HKCU\Control Panel\Mouse").unwrap();
+    assert!(mouse["values"].as_u64().unwrap() >= 2 && mouse["rule"].as_str().unwrap().contains("my.xml:2:"));
+    let software = registry_left_out.iter().find(|entry| entry["key"] == r"HKCU\Software").unwrap();
+    assert!(software["rule"].is_null() && software["values"].as_u64().unwrap() > 20, "{software}");
+    assert_eq!(anna["omissions"].as_array().unwrap().len(), 1, "{}", anna["omissions"]);
+    assert_eq!(anna["carried"][0]["element"], "merge");
+
+    // The list has the same files, as the old Windows called them.
+    let listed = fs_err::read_to_string(&list).unwrap();
+    assert!(listed.lines().all(|path| path.starts_with(r"C:\Users\anna\Documents\")), "{listed}");
+    let file_paths = files
+        .iter()
+        .filter(|file| file["size"].as_u64().unwrap() > 0)
+        .flat_map(|file| strings(&file["paths"]));
+    for path in file_paths {
+        let path = format!(r"C:\{}", path.replace('/', r"\"));
+        assert!(listed.lines().any(|line| line == path), "{path}");
+    }
+    let ran = run!("extract", "--source", sample(), "--user", "anna", "--rules", rules, "--dry-run").ends(0);
+    assert!(ran.text().contains("1 parts of the rules have no effect"), "{}", ran.told());
+    assert!(ran.text().contains("1 rules are carried for the injection"), "{}", ran.told());
+}
+
+#[test]
+fn a_template_chooses_rules_users_collisions_and_log() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::create_dir(folder.path().join("rules")).unwrap();
+    file(
+        &folder.path().join("rules"),
+        "own.xml",
+        &rules(&[
+            ("Papers", &objects("include", &[r"%USERPROFILE%\Documents\* [*]"])),
+            ("Desk", &objects("include", &[r"%USERPROFILE%\Desktop\* [*]"])),
+        ]),
+    );
+    let template = file(
+        folder.path(),
+        "t.xml",
+        r#"<template name="T"><rules builtin="no"><file>rules\own.xml</file></rules>
+        <components><leave>desk</leave></components>
+        <users all="yes" kinds="domain"><exclude>*\nobody</exclude></users>
+        <collisions files="newest" settings="destination"/><personality existing="replace"/>
+        <datastore compression="best"/><log level="debug" listFiles="yes"/></template>"#,
+    );
+    let (store, log) = (folder.path().join("store"), folder.path().join("run.log"));
+    run!("extract", "--source", sample(), "--config", template, "--datastore", store, "--log", log).ends(0);
+    let shown = run!("show", "--datastore", store, "--json").ends(0).json();
+    let shown = shown.to_string();
+    assert!(shown.contains("jsmith") && !shown.contains(r"\\Users\\anna"), "{shown}");
+    // The header keeps what the injection is to do by default.
+    let (name, header) = header(&store);
+    assert!(name.contains("jsmith"), "{name}");
+    assert_eq!(header["collisions"], serde_json::json!({ "files": "newest", "settings": "destination" }));
+    let files: Vec<&str> =
+        header["rules"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+    assert!(files[0].ends_with("t.xml") && files[1].ends_with("own.xml") && files.len() == 2, "{files:?}");
+    let log = fs_err::read_to_string(&log).unwrap();
+    assert!(log.contains(r"CONTOSO\jsmith: take C:\Users\jsmith\Documents"), "{log}");
+    assert!(log.contains("leave C:\\Users\\jsmith\\Desktop"), "{log}");
+    assert!(log.contains(r"gathered C:\Users\jsmith\Documents\"), "{log}");
+    assert!(log.contains("no effect: ") && log.contains("turns `Desk` off"), "{log}");
+
+    // The command line's users take the place of the template's; its exclusions stay.
+    let chosen = plan!("--source", sample(), "--config", template, "--user", "anna");
+    assert!(users(&chosen)[0].ends_with(r"\anna") && users(&chosen).len() == 1);
+    let chosen = plan!("--source", sample(), "--config", template, "--all-users");
+    assert!(users(&chosen).len() >= 3, "{:?}", users(&chosen));
+    let chosen = plan!("--source", sample(), "--config", template, "--exclude-user", r"CONTOSO\*");
+    assert!(users(&chosen).is_empty());
+    refused!(11, ["Nothing says which users"]; "extract", "--source", "nowhere", "--dry-run");
+
+    // A second template adds to the first.
+    let more = file(
+        folder.path(),
+        "u.xml",
+        r#"<template name="U"><components><leave>Papers</leave></components><users all="yes" kinds="local"/></template>"#,
+    );
+    let both = plan!("--source", sample(), "--config", template, "--config", more);
+    assert!(users(&both)[0].ends_with(r"\anna"), "{:?}", users(&both));
+    assert!(paths(&both[0]).is_empty());
+
+    // Rules on the command line come to those of the template.
+    let music = file(
+        folder.path(),
+        "music.xml",
+        &rules(&[("Music", &objects("include", &[r"%USERPROFILE%\Music\* [*]"]))])
+            .replace("'test'", "'music'"),
+    );
+    let added = plan!("--source", sample(), "--config", template, "--rules", music);
+    let folders =
+        |name: &str| paths(&added[0]).iter().any(|path| path.starts_with(&format!("Users/jsmith/{name}")));
+    assert!(folders("Documents") && folders("Music") && !folders("Desktop"), "{:?}", paths(&added[0]));
+}
+
+#[test]
+fn encryption_that_is_required_is_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hr) = (folder.path().join("store"), package_root().join("winpe/templates/hr.xml"));
+    // Before anything is read: the source does not even exist.
+    refused!(11, ["`HR` wants the datastore encrypted"]; "extract", "--source", "nowhere", "--datastore", store,
+        "--config", hr);
+    assert!(!store.exists());
+    let password = file(folder.path(), "password.txt", "correct horse\n");
+    run!("extract", "--source", sample(), "--datastore", store, "--config", hr, "--password-file", password)
+        .ends(0);
+    run!("list", "--datastore", store).ends(37);
+    run!("list", "--datastore", store, "--password-file", password).ends(0);
+}
+
+#[test]
+fn a_template_replaces_earlier_personalities_and_compresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = |name: &str, parts: &str| {
+        file(
+            folder.path(),
+            name,
+            &format!("<template name='T'><users all='yes' kinds='local'/>{parts}</template>"),
+        )
+    };
+    let add = template("add.xml", "<personality existing='add'/><datastore compression='none'/>");
+    let replace = template("replace.xml", "<personality existing='replace'/><datastore compression='best'/>");
+    let store = folder.path().join("store");
+    let extract = |config: &Path| {
+        run!("extract", "--source", sample(), "--config", config, "--datastore", store, "--json")
+    };
+    let count =
+        || run!("list", "--datastore", store, "--all", "--json").ends(0).json().as_array().unwrap().len();
+    run!("extract", "--source", sample(), "--user", "jsmith", "--datastore", store).ends(0);
+    let before = count();
+    extract(&add).ends(3);
+    let taken = extract(&add).ends(3).json()["personalities"].as_array().unwrap().len();
+    assert_eq!(count(), before + 2 * taken, "earlier ones stay");
+    extract(&replace).ends(3);
+    // The machine's part of the first run is of the same computer, so it goes too.
+    assert_eq!(count(), 1 + taken, "of each user there is one");
+    run!("verify", "--datastore", store).ends(0);
+
+    // The datastore of a template that compresses is smaller, and the command line overrides the template.
+    let size = |config: &Path, more: &[&str]| {
+        let store =
+            folder.path().join(format!("size-{}-{}", config.file_name().unwrap().display(), more.len()));
+        let mut words: Vec<std::ffi::OsString> = vec!["extract".into(), "--source".into(), sample().into()];
+        words.extend(["--config".into(), config.into(), "--datastore".into(), store.clone().into()]);
+        words.extend(more.iter().map(Into::into));
+        Ran::of(&words).ends(3);
+        let packs = store.join("packs");
+        let files = super::files_below(&packs);
+        files.iter().map(|file| fs_err::metadata(packs.join(file)).unwrap().len()).sum::<u64>()
+    };
+    let (none, best, told) =
+        (size(&add, &[]), size(&replace, &[]), size(&replace, &["--compression", "none"]));
+    assert!(best < none && told > best, "none {none}, best {best}, best overridden by none {told}");
+}
+
+/// Name and header of the only personality of a datastore.
+fn header(store: &Path) -> (String, Value) {
+    let folder = store.join("personalities");
+    let mut files = super::files_below(&folder);
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = files.remove(0);
+    let packed = fs_err::read(folder.join(&file)).unwrap();
+    let text = zstd::decode_all(&*packed).unwrap();
+    let first = text.split(|&byte| byte == b'\n').next().unwrap();
+    let line: Value = serde_json::from_slice(first).unwrap();
+    (file.display().to_string(), line["header"].clone())
+}
+
 /// The sample with a file whose security descriptor nobody knows, and a registry value whose data lie nowhere.
 fn damaged(folder: &Path) -> PathBuf {
     let mut bytes = fs_err::read(sample()).unwrap();

@@ -605,6 +605,11 @@ fn a_hive_that_is_damaged_or_unfinished_is_refused_before_anything_is_written() 
     }
 }
 
+/// A home with a log beside the hive, so that all kinds of changes are made.
+fn home_with_log() -> Home {
+    Home::new(empty(3).as_bytes(), [Some(Vec::new()), Some(vec![0; 512])])
+}
+
 #[test]
 fn a_dry_run_judges_and_writes_nothing() {
     let home = home_with_log();

@@ -158,8 +158,9 @@ fn who_wins_is_said_by_rule_or_by_choice() {
     const OLD: &str = r"\Users\anna.old\Desktop\both.txt";
     const NEW: &str = r"\Users\anna\Desktop\both.txt";
     let merge = |pattern: &str, call: &[&str]| rule(RuleKind::Merge, pattern, call);
-    // Choice, rules, what the file says afterwards, the name of a second one; the personality's was written last or not.
-    let table: [(Merge, Vec<CarriedRule>, bool, &str, Option<&str>); 11] = [
+    // Choice, rules, the personality's was written last or not, what the file says afterwards, the name of a second one.
+    type Case = (Merge, Vec<CarriedRule>, bool, &'static str, Option<&'static str>);
+    let table: [Case; 11] = [
         (Merge::Refuse, vec![], true, "new", Some("both(1).txt")),
         (Merge::Keep, vec![], true, "new", None),
         (Merge::Replace, vec![], false, "old", None),

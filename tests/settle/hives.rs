@@ -68,7 +68,9 @@ fn brought(shown: &Shown, root: &str, not: Option<&str>, sids: &[(Sid, Sid)]) ->
     let keys = shown.items.iter().filter_map(|item| if let Item::Key(key) = item { Some(key) } else { None });
     let below = |key: &KeyItem| {
         let mut path = format!("{}\\", key.key).to_lowercase();
-        for (old, new) in sids {
+        // Master keys are migrated by the SID they were made for.
+        let keeps_sid = path.contains(r"\dpapi\migratedusers\");
+        for (old, new) in sids.iter().filter(|_| !keeps_sid) {
             path = path.replace(&old.to_string().to_lowercase(), &new.to_string().to_lowercase());
         }
         let is_other = not.is_some_and(|not| path.starts_with(not));

@@ -106,7 +106,7 @@ impl Sequence {
                     let step = sequence.steps.last_mut();
                     match (name.as_str(), property.take(), step) {
                         ("variable", Some(property), Some(step)) => {
-                            _ = step.properties.insert(property, content.clone())
+                            _ = step.properties.insert(property, content.clone());
                         }
                         ("action", _, Some(step)) => step.action.clone_from(&content),
                         _ => {}

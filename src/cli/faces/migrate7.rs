@@ -127,7 +127,7 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     }
     native.password = line.value("/password").map(Password::new);
     let mut arguments = native.read(&line)?;
-    // Where its guide says that each job leaves a session log.
+    // Where its guide has administrators look for them.
     arguments.output.sessions = session::folder("Tranxition").map(|vendor| vendor.join("Migrate7"));
     Ok(Task::Run(
         Box::new(arguments),

@@ -62,6 +62,7 @@ impl Face {
 }
 
 /// What a command line asks for.
+#[allow(clippy::large_enum_variant, reason = "a run has one of them")]
 enum Task {
     /// To print this and end with this code.
     Say(String, u8),

@@ -29,7 +29,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, technician: &Technician, status: &Stat
     let title = if is_watching { &*status.title } else { "Technician's mode" };
     frame.render_widget(Paragraph::new(format!(" coldstate   {title}")).style(BAR), head);
     if is_watching {
-        let time = format!("{} ", shown::clock(status.elapsed));
+        let time = format!("{} ", shown::clock(technician.panel().time(status)));
         frame.render_widget(Paragraph::new(time).style(BAR).alignment(Alignment::Right), head);
         watch(frame, body, status, technician.panel());
         buttons(frame, foot, status, technician.panel());

@@ -78,6 +78,11 @@ impl Panel {
         end.saturating_sub(room)..end
     }
 
+    /// How long the run takes, or took.
+    pub(in crate::cli) fn time(&self, status: &Status) -> Duration {
+        self.ended.unwrap_or(status.elapsed)
+    }
+
     /// The buttons that there are, and which has the focus.
     pub(in crate::cli) fn buttons(&self, status: &Status) -> (Vec<Button>, usize) {
         let buttons = match (self.asks, &status.end) {
@@ -187,6 +192,7 @@ mod tests {
         assert_eq!(panel.tick(&ended(3, 5)), None);
         assert!(!panel.asks(), "there is nothing left to stop");
         assert_eq!(panel.tick(&ended(3, 64)), None);
+        assert_eq!(panel.time(&ended(3, 64)), Duration::from_secs(5), "the clock stands still");
         assert_eq!(panel.clone().key(Key::Enter, &ended(3, 64)), Some(Wish::Close), "Close has the focus");
         assert_eq!(panel.tick(&ended(3, 65)), Some(Wish::Close));
         let mut unattended = Panel::new(true, Duration::ZERO);

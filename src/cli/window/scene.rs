@@ -40,7 +40,7 @@ pub(super) fn scene(status: &Status, panel: &Panel, canvas: Canvas) -> Scene {
     let (width, height) = (canvas.width * 96 / canvas.dpi, canvas.height * 96 / canvas.dpi);
     scene.fill(Rect { x: 0, y: 0, width: width + 1, height: height + 1 }, PAPER);
     let inner = Rect { x: MARGIN, y: 0, width: width - 2 * MARGIN, height };
-    scene.heading(status, inner);
+    scene.heading(status, panel, inner);
     let log_top = if panel.shows_log() {
         66
     } else {
@@ -102,11 +102,11 @@ impl Scene {
     }
 
     /// What the run does, and for how long.
-    fn heading(&mut self, status: &Status, inner: Rect) {
+    fn heading(&mut self, status: &Status, panel: &Panel, inner: Rect) {
         let title = if status.title.is_empty() { "coldstate" } else { &status.title };
         let place = Rect { y: 14, height: 32, ..inner };
         self.text(Rect { width: inner.width - 90, ..place }, title, (Font::Heading, INK), Align::Left);
-        self.text(place, shown::clock(status.elapsed), (Font::Text, GREY), Align::Right);
+        self.text(place, shown::clock(panel.time(status)), (Font::Text, GREY), Align::Right);
         self.fill(Rect { y: 52, height: 1, ..inner }, EDGE);
     }
 

@@ -339,7 +339,7 @@ impl<'a> Planner<'a> {
         let contents = self.rewritten(source, item, first)?;
         let collision = Collision::of(effects, self.merge);
         let mut going = Going { source, item, collision, contents };
-        let mut new_names = Vec::new();
+        let (mut new_names, mut is_present) = (Vec::new(), false);
         for (at, wanted) in wanted {
             let Some(name) = item.names.get(at) else { continue };
             if self.is_brought(source, item, &wanted) {
@@ -360,17 +360,19 @@ impl<'a> Planner<'a> {
                     self.removals.remove(&key);
                     self.taken.insert(key);
                     self.plan.present = self.plan.present.saturating_add(1);
+                    is_present = true;
                 }
                 Decision::Not(outcome, reason) => self.record.note(outcome, name.path.to_string(), reason),
             }
+        }
+        // Of two personalities that hold it the first brought it, in this run or in an earlier one.
+        if let Some(hash) = main_hash(item).filter(|_| is_present || !new_names.is_empty()) {
+            self.brought.entry(item.reference).or_insert((source, hash));
         }
         if new_names.is_empty() {
             return Ok(());
         }
         new_names.sort_by_key(|name| name.short.is_none());
-        if let Some(hash) = main_hash(item) {
-            self.brought.entry(item.reference).or_insert((source, hash));
-        }
         let contents = going.contents;
         self.require(item, new_names.len(), contents.as_deref());
         let leave = Leave::of(effects);

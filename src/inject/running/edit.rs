@@ -157,7 +157,10 @@ fn with_subkeys(key: Key<'_>) -> Vec<Key<'_>> {
     all
 }
 
-fn values(key: Key<'_>) -> Result<Vec<(NtString, (u32, HexBytes))>, String> {
+/// A value's name; its type and data.
+type Named = (NtString, (u32, HexBytes));
+
+fn values(key: Key<'_>) -> Result<Vec<Named>, String> {
     let read = |value: crate::hive::Value<'_>| {
         let data = value.data().map_err(|error| error.to_string())?.into_owned();
         Ok((value.name(), (u32::from(value.data_type()), HexBytes(data))))

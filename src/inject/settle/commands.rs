@@ -74,7 +74,7 @@ impl Commands<'_> {
 /// The function and its arguments, where it is one that rules name.
 pub(super) fn function(what: &str) -> Option<(&str, Vec<&str>)> {
     let (name, rest) = what.split_once('(')?;
-    let known = FUNCTIONS.iter().any(|known| *known == name);
+    let known = FUNCTIONS.contains(&name);
     let arguments = rest.strip_suffix(')').filter(|_| known)?;
     Some((name, arguments.split('"').skip(1).step_by(2).collect()))
 }

@@ -151,7 +151,8 @@ impl Queue {
         account: &Account,
         new: &Installation,
     ) {
-        for group in groups::wanted(old, rules) {
+        let wanted = if account.is_local { groups::of_local_account } else { groups::wanted };
+        for group in wanted(old, rules) {
             let there = new.groups.iter().find(|there| match &group.group_sid {
                 Some(sid) => there.sid == *sid,
                 None => there.name.eq_ignore_ascii_case(&group.group),

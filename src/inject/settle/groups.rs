@@ -65,8 +65,8 @@ pub(super) fn wanted(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
     groups
 }
 
-/// Those of a new account: one in no group at all could not log on.
-pub(super) fn of_new_account(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
+/// Those of an account of the computer itself: one in no group at all could not log on.
+pub(super) fn of_local_account(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
     let groups = wanted(old, rules);
     if groups.is_empty() {
         vec![Group { group: "Users".into(), group_sid: Some(built_in(USERS)) }]
@@ -150,6 +150,6 @@ mod tests {
         assert_eq!(all(rule("*", "Team", &["*"], &["anna"])), [""; 0]);
         let others = ChangeGroup { applies_to: "NonmigratedUsers".into(), ..rule("*", "Team", &[], &[]) };
         assert_eq!(all(others), [""; 0]);
-        assert_eq!(names(&of_new_account(&old, &[])), ["Users S-1-5-32-545"]);
+        assert_eq!(names(&of_local_account(&old, &[])), ["Users S-1-5-32-545"]);
     }
 }

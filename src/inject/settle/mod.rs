@@ -176,7 +176,7 @@ pub fn settle<'a>(
             };
             settler.refusal = Some(prepare::missing_account(&name, one, running));
             if let (None, Some(user)) = (running, &one.header.user) {
-                let groups = groups::of_new_account(user, &one.header.groups);
+                let groups = groups::of_local_account(user, &one.header.groups);
                 queue.password = how.password.clone();
                 queue.add(Job::CreateAccount { name, enabled: how.enabled, groups });
             }

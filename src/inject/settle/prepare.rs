@@ -62,6 +62,12 @@ pub fn prepare(
         }
     }
     for (number, settler) in decide(&windows, Some(running), &tree, old, wishes).iter().enumerate() {
+        let missing = settler.refusal.as_ref().and_then(|refusal| refusal.missing.as_ref());
+        if let Some(name) = missing.filter(|_| wishes.create.is_some()) {
+            let reason = format!("The account {name} was made, and this Windows does not know it.");
+            let refusal = Refusal::new(reason, "Restart this Windows, then run again.");
+            prepared.refused.entry(number).or_insert(refusal);
+        }
         let (Some(account), Some(Home::New { .. })) = (&settler.account, &settler.home) else { continue };
         match running.create_profile(&account.sid, &account.name) {
             Ok(is_new) => {

@@ -32,6 +32,8 @@ pub(super) struct Scope {
     open: HashSet<String>,
     /// How many environments held around it.
     declared: usize,
+    /// The remaps among its variables.
+    remaps: Vec<usize>,
 }
 
 /// How variables are put into a text.
@@ -53,9 +55,18 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(in crate::rules) fn leave(&mut self) {
-        if let Some(scope) = self.scopes.pop() {
-            self.declared.truncate(scope.declared);
+        let Some(scope) = self.scopes.pop() else { return };
+        // Only here are all environments known that may give the variable another value.
+        let is_open =
+            |at: &usize| self.remaps.get(*at).is_some_and(|remap| scope.open.contains(&remap.variable));
+        let open: Vec<usize> = scope.remaps.iter().copied().filter(is_open).collect();
+        let number = if open.is_empty() { None } else { self.chain() };
+        for at in open {
+            if let Some(remap) = self.remaps.get_mut(at) {
+                remap.environment = number;
+            }
         }
+        self.declared.truncate(scope.declared);
     }
 
     fn lookup(&self, name: &str) -> Option<Value> {
@@ -184,10 +195,13 @@ impl<'a> Evaluator<'a> {
             // says so.
             let Some(value) = value else { continue };
             if variable.remap {
-                let is_open = self.scopes.last().is_some_and(|scope| scope.open.contains(&variable.name));
-                let environment = if is_open { self.chain() } else { None };
+                let at = self.remaps.len();
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.remaps.push(at);
+                }
                 let (source, portable) = (value.source.clone(), value.portable.clone());
-                self.remaps.push(Remap { variable: variable.name.clone(), source, portable, environment });
+                let name = variable.name.clone();
+                self.remaps.push(Remap { variable: name, source, portable, environment: None });
             }
             if let Some(scope) = self.scopes.last_mut() {
                 scope.values.insert(variable.name.clone(), value);

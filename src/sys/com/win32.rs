@@ -11,7 +11,6 @@ use windows_sys::{
             CLSCTX_INPROC_SERVER, CLSCTX_LOCAL_SERVER, COINIT_APARTMENTTHREADED, DISPATCH_METHOD,
             DISPATCH_PROPERTYGET, DISPATCH_PROPERTYPUT, DISPPARAMS,
         },
-        LibraryLoader::{GetProcAddress, LoadLibraryW},
         Ole::DISPID_PROPERTYPUT,
         Variant::{VARIANT, VT_BSTR, VT_EMPTY, VT_I4, VT_NULL},
     },
@@ -19,6 +18,7 @@ use windows_sys::{
 };
 
 use super::Value;
+use crate::sys::library::{self, Function};
 
 static IID_NULL: GUID = GUID::from_u128(0);
 static IID_IDISPATCH: GUID = GUID::from_u128(0x00020400_0000_0000_c000_000000000046);
@@ -59,46 +59,45 @@ struct Dispatch {
     vtable: *const Vtable,
 }
 
+type Initialize = unsafe extern "system" fn(*const c_void, u32) -> HRESULT;
+type Uninitialize = unsafe extern "system" fn();
+type ClassOf = unsafe extern "system" fn(*const u16, *mut GUID) -> HRESULT;
+type Create =
+    unsafe extern "system" fn(*const GUID, *mut c_void, u32, *const GUID, *mut *mut c_void) -> HRESULT;
+type NewString = unsafe extern "system" fn(*const u16, u32) -> BSTR;
+type StringLen = unsafe extern "system" fn(BSTR) -> u32;
+type Clear = unsafe extern "system" fn(*mut VARIANT) -> HRESULT;
+type ChangeType = unsafe extern "system" fn(*mut VARIANT, *const VARIANT, u16, u16) -> HRESULT;
+
 /// What is used of the two libraries.
 #[derive(Clone, Copy)]
 struct Functions {
-    initialize: unsafe extern "system" fn(*const c_void, u32) -> HRESULT,
-    uninitialize: unsafe extern "system" fn(),
-    class_of: unsafe extern "system" fn(*const u16, *mut GUID) -> HRESULT,
-    create:
-        unsafe extern "system" fn(*const GUID, *mut c_void, u32, *const GUID, *mut *mut c_void) -> HRESULT,
-    new_string: unsafe extern "system" fn(*const u16, u32) -> BSTR,
-    string_len: unsafe extern "system" fn(BSTR) -> u32,
-    clear: unsafe extern "system" fn(*mut VARIANT) -> HRESULT,
-    change_type: unsafe extern "system" fn(*mut VARIANT, *const VARIANT, u16, u16) -> HRESULT,
+    initialize: Initialize,
+    uninitialize: Uninitialize,
+    class_of: ClassOf,
+    create: Create,
+    new_string: NewString,
+    string_len: StringLen,
+    clear: Clear,
+    change_type: ChangeType,
 }
-
-type Function = unsafe extern "system" fn() -> isize;
 
 #[allow(unsafe_code)]
 impl Functions {
     fn load() -> Option<Self> {
-        let [ole32, oleaut32] = ["ole32.dll", "oleaut32.dll"].map(|name| {
-            let name = wide(name);
-            // SAFETY: the name ends with NUL and outlives the call.
-            unsafe { LoadLibraryW(name.as_ptr()) }
-        });
-        if ole32.is_null() || oleaut32.is_null() {
-            return None;
-        }
-        // SAFETY: the libraries stay loaded until the program ends, and the names end with NUL.
-        let of = |library, name: &std::ffi::CStr| unsafe { GetProcAddress(library, name.as_ptr().cast()) };
+        let of = |library, name| library::function(library, name).ok();
+        let (ole32, oleaut32) = ("ole32.dll", "oleaut32.dll");
         // SAFETY: in every Windows the functions of these names have the signatures of the fields.
         unsafe {
             Some(Self {
-                initialize: mem::transmute::<Function, _>(of(ole32, c"CoInitializeEx")?),
-                uninitialize: mem::transmute::<Function, _>(of(ole32, c"CoUninitialize")?),
-                class_of: mem::transmute::<Function, _>(of(ole32, c"CLSIDFromProgID")?),
-                create: mem::transmute::<Function, _>(of(ole32, c"CoCreateInstance")?),
-                new_string: mem::transmute::<Function, _>(of(oleaut32, c"SysAllocStringLen")?),
-                string_len: mem::transmute::<Function, _>(of(oleaut32, c"SysStringLen")?),
-                clear: mem::transmute::<Function, _>(of(oleaut32, c"VariantClear")?),
-                change_type: mem::transmute::<Function, _>(of(oleaut32, c"VariantChangeType")?),
+                initialize: mem::transmute::<Function, Initialize>(of(ole32, c"CoInitializeEx")?),
+                uninitialize: mem::transmute::<Function, Uninitialize>(of(ole32, c"CoUninitialize")?),
+                class_of: mem::transmute::<Function, ClassOf>(of(ole32, c"CLSIDFromProgID")?),
+                create: mem::transmute::<Function, Create>(of(ole32, c"CoCreateInstance")?),
+                new_string: mem::transmute::<Function, NewString>(of(oleaut32, c"SysAllocStringLen")?),
+                string_len: mem::transmute::<Function, StringLen>(of(oleaut32, c"SysStringLen")?),
+                clear: mem::transmute::<Function, Clear>(of(oleaut32, c"VariantClear")?),
+                change_type: mem::transmute::<Function, ChangeType>(of(oleaut32, c"VariantChangeType")?),
             })
         }
     }

@@ -225,12 +225,19 @@ pub fn set_value(
     }
 }
 
-/// Removes a key that has no keys below it; one that is not there is no error.
+/// Removes an empty key; one that is not there is no error. Windows itself would remove the values of one that is not
+/// empty too.
 ///
 /// # Errors
-/// When Windows refuses.
+/// When something is in it, or Windows refuses.
 #[allow(unsafe_code)]
 pub fn delete_key(root: Root, path: &NtString) -> io::Result<()> {
+    match Key::open(root, path) {
+        Ok(key) if key.subkeys()?.is_empty() && key.values()?.is_empty() => {}
+        Ok(_) => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
     let path = wide(path);
     // SAFETY: the path ends with NUL and outlives the call.
     match unsafe { RegDeleteKeyExW(root.key(), path.as_ptr(), KEY_WOW64_64KEY, 0) } {
@@ -242,6 +249,11 @@ pub fn delete_key(root: Root, path: &NtString) -> io::Result<()> {
 /// True while Windows holds the registry of a user open.
 pub fn is_user_loaded(user: &Sid) -> bool {
     Key::open(Root::Users, &NtString::from(&*user.to_string())).is_ok()
+}
+
+/// True in WinPE, whose setup makes this key.
+pub fn is_boot_image() -> bool {
+    Key::open(Root::Machine, &NtString::from(r"SYSTEM\CurrentControlSet\Control\MiniNT")).is_ok()
 }
 
 #[allow(unsafe_code)]
@@ -284,6 +296,8 @@ mod tests {
         set_value(Root::Machine, &path, Some((&name, None))).unwrap();
         set_value(Root::Machine, &path, Some((&name, None))).unwrap();
         assert_eq!(key.values().unwrap().len(), 1);
+        assert!(delete_key(Root::Machine, &path).is_err(), "it still has a value");
+        set_value(Root::Machine, &path, Some((&NtString::default(), None))).unwrap();
         drop((key, above));
         for path in [&path, &NtString::from(r"SOFTWARE\coldstate-test")] {
             delete_key(Root::Machine, path).unwrap();
@@ -298,5 +312,6 @@ mod tests {
         let me = users.iter().find_map(|name| name.to_string_lossy().parse::<Sid>().ok()).unwrap();
         assert!(is_user_loaded(&me));
         assert!(!is_user_loaded(&me.with_rid(77)));
+        assert!(!is_boot_image());
     }
 }

@@ -126,11 +126,6 @@ impl Target for Failing<'_> {
     }
 }
 
-/// A home with a log beside the hive, so that all kinds of changes are made.
-fn home_with_log() -> Home {
-    Home::new(empty(3).as_bytes(), [Some(Vec::new()), Some(vec![0; 512])])
-}
-
 #[test]
 fn a_failure_at_any_moment_is_taken_back() {
     for fails_at in 0.. {

@@ -259,7 +259,7 @@ impl<'a> Accounts<'a> {
 
     /// A local account is known by its name: the same number is another account's on another computer.
     fn local(&self, name: &str) -> Result<Account, Refusal> {
-        if self.new.is_sealed() {
+        if self.people.running.is_none() && self.new.is_sealed() {
             return Err(Refusal::of_missing(
                 name,
                 "This Windows makes its own SID at its first start, and with it those of its local accounts.",
