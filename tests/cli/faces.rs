@@ -484,13 +484,13 @@ fn usmtutils_verifies_extracts_and_removes_a_store() {
     assert!(lines.len() > 10 && lines.iter().all(|line| line.ends_with("\tOK")), "{}", all.told());
     assert_eq!(lines.last(), Some(&"CATALOG\tOK"));
     assert_eq!(desk.run("usmtutils.exe /verify:catalog @store").ends(0).text(), "CATALOG\tOK\n");
-    // What /i names comes although /e names it too.
-    desk.run("usmtutils.exe /extract @store/USMT/USMT.MIG @some /i:*.xls,*.doc /e:*.xls").ends(0);
+    // What /i names comes although /e names it too. 3: a plain folder cannot hold all that NTFS can.
+    desk.run("usmtutils.exe /extract @store/USMT/USMT.MIG @some /i:*.xls,*.doc /e:*.xls").ends(3);
     let files = files_below(&desk.path("some"));
     let is_wanted = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "xls" || kind == "doc");
     assert!(!files.is_empty() && files.iter().all(is_wanted), "{files:?}");
     desk.run("usmtutils.exe /extract @store @some /i:*.xls").ends(11);
-    desk.run("usmtutils.exe /extract @store @some /i:*.xls /o").ends(0);
+    desk.run("usmtutils.exe /extract @store @some /i:*.xls,*.doc /o").ends(3);
     assert_eq!(files_below(&desk.path("some")), files, "replaced, and nothing left beside");
     damage_a_pack(&desk.path("store/USMT"));
     let failed = desk.run("usmtutils.exe /verify:failureonly @store").ends(42);
