@@ -1,7 +1,7 @@
 //! [`RunningWindows`]: what a Windows does only while it runs, and for whom it is asked.
 //!
 //! Accounts, profiles, local groups, the registry it holds open, services, commands. `inject --live` and the first start
-//! ask it; the story is the same with the stand-in of the tests, which is why it is a trait. [`ThisWindows`] is the real
+//! ask it; the story is the same with the stand-in of the tests, which is why it is a trait. `ThisWindows` is the real
 //! one, on Windows only.
 
 mod edit;

@@ -1,7 +1,7 @@
 //! One plain window: someone says what is in it as a list of drawing operations, and is told of keys and clicks.
 //!
 //! It is drawn with GDI and needs nothing of a theme, a common control or a font file, since a boot image may lack them.
-//! There is no twin for Linux: there [`open`] says that there is no window.
+//! There is no twin for Linux: there `open` says that there is no window.
 
 #[cfg(windows)]
 mod win32;
