@@ -207,7 +207,7 @@ pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
             return Err(InjectError::NotAdministrator);
         }
         let folder = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".into());
-        let root = PathBuf::from(folder.get(..2).unwrap_or("C:")).join("\\");
+        let root = PathBuf::from(format!("{}\\", folder.get(..2).unwrap_or("C:")));
         let files = open(&root)?;
         let live = Live::new(files, Box::new(ThisWindows), &WinPath::parse(&folder));
         let failed = |error| {

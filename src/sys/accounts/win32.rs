@@ -210,9 +210,10 @@ pub fn delete_user(name: &str) -> io::Result<()> {
 #[allow(unsafe_code)]
 pub fn is_disabled(name: &str) -> io::Result<bool> {
     let (get, free) = (netapi(c"NetUserGetInfo")?, netapi(c"NetApiBufferFree")?);
-    // SAFETY: the functions of these names have these signatures in every Windows.
-    let (get, free): (NetUserGetInfo, NetApiBufferFree) =
-        unsafe { (std::mem::transmute(get), std::mem::transmute(free)) };
+    // SAFETY: the function of this name has this signature in every Windows.
+    let get: NetUserGetInfo = unsafe { std::mem::transmute(get) };
+    // SAFETY: as above.
+    let free: NetApiBufferFree = unsafe { std::mem::transmute(free) };
     let (name, mut info) = (wide(name), ptr::null_mut());
     // SAFETY: the name ends with NUL, and `info` is writable; both outlive the call.
     match unsafe { get(ptr::null(), name.as_ptr(), 1, &raw mut info) } {

@@ -171,17 +171,16 @@ impl Key {
     }
 }
 
+/// A value's name; its type and data, or none where it is to be removed.
+pub(super) type Wanted<'a> = (&'a NtString, Option<(u32, &'a [u8])>);
+
 /// Makes a key with all that is missing above it, and a value in it; without a value, the key alone. None as data removes
 /// the value; one that is not there is no error.
 ///
 /// # Errors
 /// When Windows refuses.
 #[allow(unsafe_code)]
-pub fn set_value(
-    root: Root,
-    path: &NtString,
-    value: Option<(&NtString, Option<(u32, &[u8])>)>,
-) -> io::Result<()> {
+pub fn set_value(root: Root, path: &NtString, value: Option<Wanted<'_>>) -> io::Result<()> {
     if let Some((name, None)) = value {
         let key = match open(root.key(), path, 0, KEY_WRITE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -49,6 +49,7 @@ struct Open {
 
 thread_local! {
     /// The procedure of a window is only ever called on the thread that made it.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is const; the lint misses that on the win7 targets")]
     static OPEN: RefCell<Option<Open>> = const { RefCell::new(None) };
 }
 
