@@ -3,10 +3,12 @@
 use std::{
     io, ptr,
     sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_NOT_ACTIVE},
+    Foundation::{ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_NOT_ACTIVE},
     System::Services::{
         CloseServiceHandle, ControlService, DeleteService, OpenSCManagerW, OpenServiceW,
         RegisterServiceCtrlHandlerW, SC_HANDLE, SC_MANAGER_CONNECT, SERVICE_CONTROL_STOP, SERVICE_RUNNING,
@@ -15,6 +17,9 @@ use windows_sys::Win32::{
     },
 };
 
+/// How long, and how many times, a locked database is waited for: half a minute in all.
+const LOCKED_PAUSE: Duration = Duration::from_millis(250);
+const LOCKED_PAUSES: u32 = 120;
 /// The right to remove a service (`DELETE`).
 const DELETE: u32 = 0x0001_0000;
 
@@ -93,7 +98,21 @@ pub fn delete(name: &str) -> io::Result<()> {
 pub fn start(name: &str) -> io::Result<()> {
     let service = open(name, SERVICE_START)?;
     // SAFETY: the handle is open, with the right this needs; no arguments are given.
-    unless(ERROR_SERVICE_ALREADY_RUNNING, told(unsafe { StartServiceW(service.0, 0, ptr::null()) }))
+    let start = || told(unsafe { StartServiceW(service.0, 0, ptr::null()) });
+    unless(ERROR_SERVICE_ALREADY_RUNNING, once_unlocked(start))
+}
+
+/// While the manager starts the services of the boot its database is locked, and it starts no other. That passes.
+fn once_unlocked(start: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..LOCKED_PAUSES {
+        match start() {
+            Err(error) if error.raw_os_error() == Some(ERROR_SERVICE_DATABASE_LOCKED.cast_signed()) => {
+                thread::sleep(LOCKED_PAUSE);
+            }
+            other => return other,
+        }
+    }
+    start()
 }
 
 /// Asks a service to stop; one that is stopped is no error.
@@ -146,6 +165,16 @@ fn unless(code: u32, result: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_locked_database_is_waited_for() {
+        let left = std::cell::Cell::new(3);
+        let locked = || Err(io::Error::from_raw_os_error(ERROR_SERVICE_DATABASE_LOCKED.cast_signed()));
+        once_unlocked(|| if left.replace(left.get() - 1) > 0 { locked() } else { Ok(()) }).unwrap();
+        assert_eq!(left.get(), -1);
+        let refused = once_unlocked(|| Err(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
 
     /// Wine has a service manager with some services of its own.
     #[test]
