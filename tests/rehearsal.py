@@ -5,7 +5,7 @@
 
 SHOW.json is what `show --json` says of the datastore, SAID is what the run printed. Of each user who could go into the new Windows
 by his SID, every file must be there with the bytes it had, where SAID says that its folder goes, or have been named in SAID with
-a reason.
+a reason. A shell link into a folder that goes elsewhere must lead there instead.
 """
 
 import json
@@ -27,6 +27,12 @@ def moves(said):
     return [(old[1:].replace("\\", "/") + "/", new[1:].replace("\\", "/") + "/") for old, new in pairs]
 
 
+def is_led(old, new, moved):
+    """Whether a shell link that led into a folder leads to the folder's new place, and to the old one no more."""
+    places = [[part.rstrip("/").replace("/", "\\").encode("utf-16-le") for part in pair] for pair in moved]
+    return any(frm in old and frm not in new and to in new for frm, to in places)
+
+
 def compare(document, old_root, new_root, said):
     same, named, wrong = [], [], []
     moved = moves(said)
@@ -42,6 +48,8 @@ def compare(document, old_root, new_root, said):
                 old, new = old_root / path, new_root / there
                 if new.is_file() and old.read_bytes() == new.read_bytes():
                     same.append(path)
+                elif new.is_file() and path.lower().endswith(".lnk") and is_led(old.read_bytes(), new.read_bytes(), moved):
+                    same.append(path)
                 elif path.replace("/", "\\") in said:
                     named.append(path)
                 else:
@@ -52,7 +60,7 @@ def compare(document, old_root, new_root, said):
 def main(show, old, new, said):
     document = json.loads(Path(show).read_text("utf-8"))
     same, named, wrong = compare(document, Path(old), Path(new), Path(said).read_text("utf-8", "replace"))
-    print(f"{len(same)} files are as they were, {len(named)} were named with a reason, {len(wrong)} are neither")
+    print(f"{len(same)} files are as they must be, {len(named)} were named with a reason, {len(wrong)} are neither")
     for path in wrong[:20]:
         print("neither there nor named:", path)
     if wrong or len(same) < 100:

@@ -55,13 +55,13 @@ impl<'a> Terminal<'a> {
         self.keys(&["Enter"]);
     }
 
-    /// Waits until the screen has these words, and returns it.
+    /// Waits until the screen has these words, wherever its lines break, and returns it.
     #[track_caller]
     fn shows(&self, words: &str) -> String {
         let began = Instant::now();
         loop {
             let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(words) {
+            if screen.split_whitespace().collect::<Vec<_>>().join(" ").contains(words) {
                 return screen;
             }
             assert!(began.elapsed() < PATIENCE, "no {words:?} on the screen:\n{screen}");
@@ -146,8 +146,8 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
 
     // The log is read, then the program left with the exit code of the last run.
     terminal.keys(&["Tab", "Enter"]);
-    let log = terminal.shows("to take it back");
-    assert!(!log.contains("Steps"), "{log}");
+    let log = terminal.shows("Close [Status]");
+    assert!(log.contains("to take it back") && !log.contains("Steps"), "{log}");
     terminal.keys(&["Escape"]);
     terminal.shows("What is to be done?");
     terminal.keys(&["Escape"]);
