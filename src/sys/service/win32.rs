@@ -176,14 +176,13 @@ mod tests {
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 
-    /// Wine has a service manager with some services of its own.
+    /// Starting one is not tried here: the services of a new Wine prefix may be starting themselves.
     #[test]
     fn services_are_found_by_name() {
         let missing = "coldstate-no-such-service";
         for result in [start(missing), stop(missing), delete(missing)] {
             assert_eq!(result.unwrap_err().raw_os_error(), Some(1060), "ERROR_SERVICE_DOES_NOT_EXIST");
         }
-        start("PlugPlay").unwrap();
     }
 
     #[test]
