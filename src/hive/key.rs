@@ -38,6 +38,11 @@ impl<'a> Key<'a> {
         Ok(Self { hive, index, depth, node })
     }
 
+    /// Stands for a root key that is damaged.
+    pub(super) fn missing(hive: &'a Hive, index: CellIndex) -> Self {
+        Self { hive, index, depth: 0, node: KeyNode::MISSING }
+    }
+
     /// Names this key across edits.
     pub fn id(&self) -> KeyId {
         KeyId(self.index)

@@ -75,6 +75,25 @@ pub(super) struct KeyNode<'a> {
 }
 
 impl<'a> KeyNode<'a> {
+    /// No key, where one must be: without name, keys, values and flags.
+    pub(super) const MISSING: Self = Self {
+        flags: 0,
+        last_written: FileTime(0),
+        parent: CellIndex::NIL,
+        subkey_count: 0,
+        subkeys: CellIndex::NIL,
+        value_count: 0,
+        values: CellIndex::NIL,
+        security: CellIndex::NIL,
+        class: CellIndex::NIL,
+        max_name_len: 0,
+        max_class_len: 0,
+        max_value_name_len: 0,
+        max_value_data_len: 0,
+        class_len: 0,
+        name: &[],
+    };
+
     /// Decodes the content of a cell; none when it is not a key node.
     pub(super) fn parse(cell: &'a [u8]) -> Option<Self> {
         if !cell.starts_with(b"nk") {

@@ -79,10 +79,10 @@ impl Hive {
         Self { root, bins, base, recovery, clock: None, securities: None }
     }
 
-    /// The root key.
+    /// The root key. Opening a hive demands one and no edit removes it; should one do so nevertheless, the key is empty,
+    /// and [`Hive::check`] finds fault with it.
     pub fn root(&self) -> Key<'_> {
-        #[expect(clippy::expect_used, reason = "opening and every edit leave a root key")]
-        Key::new(self, self.root, 0).expect("a hive has a root key")
+        Key::new(self, self.root, 0).unwrap_or_else(|_| Key::missing(self, self.root))
     }
 
     /// The key at a path below the root, such as `Microsoft\Windows NT`.
@@ -162,4 +162,30 @@ fn cut_to_bins(image: &mut Vec<u8>, base: &BaseBlock) -> bool {
     let end = end.min(image.len());
     image.truncate(end.saturating_sub(end % PAGE));
     missing
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        hive::CellIndex,
+        nt::{FileTime, SecurityDescriptor},
+    };
+
+    #[test]
+    fn a_hive_that_lost_its_root_is_empty_and_does_not_pass_the_check() {
+        // A descriptor without owner, group and lists.
+        let security =
+            SecurityDescriptor::parse(&[1, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+                .unwrap();
+        let mut hive = Hive::create(5, "ROOT", &security, FileTime(1)).unwrap();
+        assert!(hive.check().is_sound(), "{:?}", hive.check().findings);
+        for lost in [CellIndex::NIL, CellIndex(0), CellIndex(0x100)] {
+            hive.root = lost;
+            let root = hive.root();
+            assert_eq!((root.subkeys().count(), root.values().count()), (0, 0));
+            assert!(!hive.check().is_sound(), "{lost:?}");
+        }
+    }
 }
