@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use crate::{
     hive::{Hive, Key},
     nt::WinPath,
+    rules::{KeyEntry, RegistryData},
     windows::{self, Installation, Profile, Tree},
 };
 
@@ -42,6 +43,21 @@ impl<'a, T: Tree> MountedHives<'a, T> {
     pub fn key(&self, name: &str) -> Option<Key<'_>> {
         let (mount, path) = self.mount(name)?;
         self.hive(mount)?.key(&path)
+    }
+
+    /// What a rule may ask of a key.
+    pub fn entry(&self, name: &str) -> Option<KeyEntry> {
+        let key = self.key(name)?;
+        Some(KeyEntry {
+            subkeys: key.subkeys().map(|key| key.name().to_string_lossy()).collect(),
+            values: key.values().map(|value| value.name().to_string_lossy()).collect(),
+        })
+    }
+
+    /// What a rule may ask of a value.
+    pub fn data(&self, key: &str, name: &str) -> Option<RegistryData> {
+        let value = self.key(key)?.value(name)?;
+        Some(RegistryData { data_type: value.data_type().into(), data: value.data().ok()?.into() })
     }
 
     /// Which hive holds a full name, and the path in it.

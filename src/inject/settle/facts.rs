@@ -74,16 +74,11 @@ impl Facts for NewFacts<'_> {
     }
 
     fn key(&self, key: &str) -> Option<KeyEntry> {
-        let key = self.hives.key(key)?;
-        Some(KeyEntry {
-            subkeys: key.subkeys().map(|key| key.name().to_string_lossy()).collect(),
-            values: key.values().map(|value| value.name().to_string_lossy()).collect(),
-        })
+        self.hives.entry(key)
     }
 
     fn value(&self, key: &str, name: &str) -> Option<RegistryData> {
-        let value = self.hives.key(key)?.value(name)?;
-        Some(RegistryData { data_type: value.data_type().into(), data: value.data().ok()?.into() })
+        self.hives.data(key, name)
     }
 
     fn file_version(&self, path: &str, tag: &str) -> Option<String> {
