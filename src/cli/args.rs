@@ -441,7 +441,7 @@ impl Store {
 pub(super) fn needed<T>(value: Option<T>, option: &str) -> Result<T, UserError> {
     value.ok_or_else(|| {
         UserError::new(Exit::BadArguments, format!("The option {option} is missing."))
-            .hint("`coldstate VERB --help` lists the options; some of them a task sequence can set.")
+            .hint("`coldstate help` and the verb list the options; a task sequence can set some of them.")
     })
 }
 

@@ -54,12 +54,19 @@ fn among(
     let mut found = Vec::new();
     let mut locked_drives = Vec::new();
     let mut unclear = None;
+    let mut unread = Vec::new();
     let lists = |offline: &Offline| !offline.windows_dirs.is_empty();
     let names_folders = place.windows_dir.is_some() || place.offline.as_ref().is_some_and(lists);
     // A volume with a letter is also a partition of a disk.
     let known: Vec<Extent> = devices.iter().filter_map(|name| device::extent(name)).collect();
     for name in devices {
-        let Ok(disk) = volume::open(name) else { continue };
+        let disk = match source::disk(name) {
+            Ok(disk) => disk,
+            Err(error) => {
+                unread.push(error);
+                continue;
+            }
+        };
         let number = name.strip_prefix(r"\\.\PhysicalDrive").and_then(|number| number.parse().ok());
         for volume in disk.volumes() {
             let is_known = |disk| known.contains(&Extent { disk, offset: volume.offset() });
@@ -70,7 +77,13 @@ fn among(
                 locked_drives.push(locked::drive(name, volume.offset()));
                 continue;
             }
-            let Ok(opened) = source::scan(console, name, volume) else { continue };
+            let opened = match source::scan(console, name, volume) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    unread.push(error);
+                    continue;
+                }
+            };
             let mut installations = source::installations(&opened);
             installations.retain(|installation| passed_over(installation).is_none());
             if installations.is_empty() {
@@ -92,7 +105,7 @@ fn among(
     match (found.pop(), found.is_empty(), unclear) {
         (Some(one), true, None) => Ok((one.opened, one.installation)),
         (None, _, Some(error)) => Err(error),
-        (None, ..) => Err(nothing(devices, &locked_drives)),
+        (None, ..) => Err(nothing(devices, &locked_drives, unread)),
         (Some(last), _, unclear) => {
             found.push(last);
             let list: Vec<String> = (found.iter().map(|one| describe(&one.opened, &one.installation)))
@@ -114,11 +127,17 @@ fn passed_over(installation: &Installation) -> Option<&'static str> {
     }
 }
 
-fn nothing(devices: &[String], locked_drives: &[Option<char>]) -> UserError {
+fn nothing(devices: &[String], locked_drives: &[Option<char>], mut unread: Vec<UserError>) -> UserError {
     if !locked_drives.is_empty() {
         let message = "The only volumes that may hold a Windows are locked by BitLocker.";
-        let hints: Vec<String> = locked_drives.iter().map(|drive| locked::advice(*drive)).collect();
+        let mut hints: Vec<String> = locked_drives.iter().map(|drive| locked::advice(*drive)).collect();
+        hints.dedup();
         return UserError::new(Exit::BitLocker, message).hint(hints.join("\n"));
+    }
+    if !unread.is_empty() {
+        let error = unread.swap_remove(0);
+        let message = format!("{} No Windows was found elsewhere.", error.message);
+        return UserError { message, ..error };
     }
     let message = format!("No Windows was found on {}.", devices.join(", "));
     UserError::new(Exit::NoInstallation, message)

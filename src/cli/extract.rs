@@ -94,7 +94,7 @@ pub(super) fn plan<T>(
     planned::log(console, choices.log_level(), &jobs);
     record.course.users(jobs.iter().map(Job::name));
     if record.progress.is_cancelled() {
-        return Err(UserError::new(Exit::Cancelled, "Cancelled."));
+        return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint("Nothing was written."));
     }
     then(&Planned { opened: &opened, installation: &installation, choices, jobs, record })
 }

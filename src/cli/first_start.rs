@@ -30,16 +30,25 @@ mod here {
         let queue = args.queue.clone();
         // Nobody reads a service's output: the report beside the queue says what became of it.
         service::run(SERVICE, move || {
-            let _ = work(&Console::without_log(&args::Output::default()), &queue);
+            if let Err(error) = work(&Console::without_log(&args::Output::default()), &queue) {
+                let _ = fs_err::write(report_of(&queue), error.to_json().to_string());
+            }
             let _ = service::delete(SERVICE);
         })
-        .map_err(|error| UserError::new(Exit::SystemError, format!("This is no service: {error}.")))?;
+        .map_err(|error| {
+            let what =
+                format!("`first-start --service` is for the service manager of Windows only: {error}.");
+            UserError::new(Exit::SystemError, what).hint("Run it without --service.")
+        })?;
         Ok(Exit::Done)
     }
 
     /// Works on all queues, one after the other. Each makes way for its report.
     fn work(console: &Console, path: &Path) -> Result<Exit, UserError> {
-        let failed = |error: std::io::Error| UserError::new(Exit::SystemError, format!("{error}."));
+        let failed = |error: std::io::Error| {
+            UserError::from_error(Exit::SystemError, &error)
+                .hint("Check the path of the queue; what is left in it is done when this is run again.")
+        };
         let mut all: Vec<Finished> = Vec::new();
         for queue in queues(path).map_err(failed)? {
             if fs_err::metadata(&queue).map_err(failed)?.len() > MAX_QUEUE {
@@ -52,7 +61,7 @@ mod here {
                 let bytes = left.to_bytes()?;
                 fs_err::write(&queue, bytes).map_err(|error| format!("The queue cannot be written: {error}."))
             });
-            let report = queue.with_file_name(format!("report-{}.json", FileTime::now().0));
+            let report = report_of(&queue);
             let text = serde_json::to_vec_pretty(&finished).map_err(|error| failed(error.into()))?;
             fs_err::write(report, text).map_err(failed)?;
             fs_err::remove_file(queue).map_err(failed)?;
@@ -64,6 +73,12 @@ mod here {
         let exit = if all.iter().all(|one| one.outcome.is_none()) { Exit::Done } else { Exit::DoneWithNotes };
         console.json(&serde_json::json!({ "jobs": all, "exit_code": exit as u8 }));
         Ok(exit)
+    }
+
+    /// Where the report of a queue goes, or of a folder of them.
+    fn report_of(queue: &Path) -> PathBuf {
+        let name = format!("report-{}.json", FileTime::now().0);
+        if queue.is_dir() { queue.join(name) } else { queue.with_file_name(name) }
     }
 
     /// The queue files of a folder, or the one file.

@@ -145,8 +145,11 @@ fn wishes(
     target: &dyn Target,
     olds: &[OldPersonality<'_>],
 ) -> Result<Option<(WinPath, Wishes)>, UserError> {
-    let bad = |text: String| UserError::new(Exit::BadArguments, text);
-    let accounts = AccountRules::parse(&args.map_user, &args.map_domain).map_err(bad)?;
+    let accounts = AccountRules::parse(&args.map_user, &args.map_domain).map_err(|text| {
+        UserError::new(Exit::BadArguments, text).hint(
+            "Write --map-user OLD=NEW with NAME, DOMAIN\\NAME or a SID on both sides, and --map-domain A=B.",
+        )
+    })?;
     let Some(folder) = inject::windows_folder(target) else {
         let is_about_windows =
             args.create_accounts || !args.map_user.is_empty() || !args.map_domain.is_empty();
@@ -164,7 +167,12 @@ fn wishes(
         None if cfg!(windows) && !args.live => std::env::current_exe().ok(),
         None => None,
     };
-    let read = |path: PathBuf| fs_err::read(path).map_err(|error| bad(format!("{error}.")));
+    let read = |path: PathBuf| {
+        fs_err::read(path).map_err(|error| {
+            UserError::from_error(Exit::BadArguments, &error)
+                .hint("Check the path given with --first-start-tool.")
+        })
+    };
     let collision = match args.merge {
         Some(Merge::Keep) => Collision::Destination,
         Some(Merge::Newest) => Collision::Newest,
@@ -309,10 +317,16 @@ fn somebody_can_be_injected(settlers: &[Settler], args: &args::Inject) -> Result
     if missing.is_empty() || args.create_accounts || users().any(|settler| settler.refusal.is_none()) {
         return Ok(());
     }
-    let what =
+    let mut what =
         format!("No user can be injected: the new Windows lacks the local accounts {}.", missing.join(", "));
-    Err(UserError::new(Exit::NoAccount, what)
-        .hint("--create-accounts makes them, --map-user OLD=NEW names others; nothing was written."))
+    for settler in users() {
+        if let Some(refusal) = settler.refusal.as_ref().filter(|refusal| refusal.missing.is_none()) {
+            what.push_str(&format!(" {}: {} {}", settler.old, refusal.reason, refusal.next));
+        }
+    }
+    Err(UserError::new(Exit::NoAccount, what).hint(
+        "Give --create-accounts to make them, or --map-user OLD=NEW to use others; nothing was written.",
+    ))
 }
 
 impl Settlement {
@@ -475,7 +489,13 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
             "Open the command prompt with \"Run as administrator\", and run it there again.",
         ),
         InjectError::Cancelled => (Exit::Cancelled, "The target is as it was."),
-        _ => (Exit::WriteFailed, "The journal says what is left."),
+        InjectError::Hive { .. } => (
+            Exit::WriteFailed,
+            "Look at that hive with `coldstate reg FILE`, or apply the new Windows again, and run again.",
+        ),
+        InjectError::HalfUndone { .. } => {
+            (Exit::WriteFailed, "Remove the cause first; the journal knows what is left to be undone.")
+        }
     };
     UserError::from_error(exit, error).hint(hint)
 }

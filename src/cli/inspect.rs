@@ -49,11 +49,15 @@ struct VolumeReport {
 pub(super) fn run(console: &Console, args: &args::Inspect) -> Result<Exit, UserError> {
     let names = if args.source == "auto" { auto::local_disks()? } else { vec![args.source.clone()] };
     let mut reports = Vec::new();
+    let mut unread = None;
     for name in &names {
         match inspect(console, args, name) {
             Ok(report) => reports.push(report),
             // Among all local disks, one that holds nothing to read is no failure.
-            Err(error) if args.source == "auto" => console.warn(error.to_string()),
+            Err(error) if args.source == "auto" => {
+                console.warn(error.to_string());
+                unread.get_or_insert(error.exit);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -70,7 +74,7 @@ pub(super) fn run(console: &Console, args: &args::Inspect) -> Result<Exit, UserE
     if reports.is_empty() {
         let error = UserError::new(Exit::NoVolume, "No local disk could be read.");
         console.complain(&error.hint("Run as administrator or root, or name the SOURCE."));
-        return Ok(Exit::NoVolume);
+        return Ok(unread.unwrap_or(Exit::NoVolume));
     }
     let has_notes = |volume: &VolumeReport| {
         volume.unreadable || volume.cross_check.as_ref().is_some_and(|check| !check.agrees())

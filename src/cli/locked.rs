@@ -25,13 +25,19 @@ pub(super) fn drive(name: &str, offset: u64) -> Option<char> {
 
 /// What to do, for a drive of this letter.
 pub(super) fn advice(drive: Option<char>) -> String {
+    if cfg!(not(windows)) && drive.is_none() {
+        return "Unlock it first (`cryptsetup open --type bitlk` or `dislocker` here, or `manage-bde -unlock` on a Windows \
+                that the disk is attached to) and name the unlocked volume as the source; or, if the old Windows still \
+                starts, suspend BitLocker there."
+            .to_owned();
+    }
     let (letter, find) = match drive {
         Some(letter) => (letter, String::new()),
         None => ('D', " (`manage-bde -status` shows the letter)".to_owned()),
     };
     format!(
         "Unlock it with `manage-bde -unlock {letter}: -rp RECOVERY-PASSWORD`{find} and name the unlocked volume \
-         \\\\.\\{letter}: as the source; or suspend BitLocker in the old Windows before it is shut down."
+         \\\\.\\{letter}: as the source; or, if the old Windows still starts, suspend BitLocker there."
     )
 }
 
@@ -45,7 +51,12 @@ mod tests {
         assert!(text.contains("manage-bde -unlock E: -rp") && text.contains(r"volume \\.\E: as"), "{text}");
         for other in ["old.img", "/dev/sda", r"\\.\PhysicalDrive99", r"\\.\pipe"] {
             assert_eq!(drive(other, 0), None, "{other}");
-            assert!(hint(other, 0).contains("`manage-bde -status` shows the letter"));
+            let find = if cfg!(windows) {
+                "`manage-bde -status` shows the letter"
+            } else {
+                "cryptsetup open --type bitlk"
+            };
+            assert!(hint(other, 0).contains(find));
         }
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     args::{Arguments, Network, Verb},
     console::Console,
-    error::UserError,
+    error::{UserError, io_exit},
     exit::Exit,
     password,
 };
@@ -69,7 +69,12 @@ pub(super) fn connect(
     };
     let password = password::text(file, "--net-password-file")?;
     let connection = network::connect(&share, user, &password).map_err(|error| {
-        UserError::new(Exit::DatastoreNotUsable, format!("{share} cannot be connected to as {user}: {error}."))
+        // ERROR_LOGON_FAILURE is none of the kinds that io::Error knows.
+        let exit = match error.raw_os_error() {
+            Some(1326) if cfg!(windows) => Exit::AccessDenied,
+            _ => io_exit(&error, Exit::DatastoreNotUsable),
+        };
+        UserError::new(exit, format!("{share} cannot be connected to as {user}: {error}."))
             .hint(if cfg!(windows) {
                 "Check name and password, and that nothing else is connected to that server under another name (`net use`)."
             } else {

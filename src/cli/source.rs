@@ -126,7 +126,9 @@ fn with_windows(console: &Console, name: &str, volumes: Vec<Volume>) -> Result<O
                 numbers.join(", ")
             ),
         )
-        .hint("Choose one with --partition N.")),
+        .hint(format!(
+            "Is it the disk that Windows was installed on? `coldstate inspect {name}` shows what is on each partition."
+        ))),
         _ => {
             let numbers: Vec<String> =
                 found.iter().map(|opened| opened.volume.number().to_string()).collect();

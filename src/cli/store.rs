@@ -48,7 +48,11 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
         ),
         ErrorKind::WrongPassword => (
             Exit::WrongPassword,
-            "Give the file whose first line is the password with --password-file FILE.".into(),
+            match error {
+                StoreError::WrongPassword(_) => "Check the password, its case too: this datastore was made with another.",
+                _ => "Give the file whose first line is the password with --password-file FILE.",
+            }
+            .into(),
         ),
         ErrorKind::Damaged => (
             Exit::DatastoreDamaged,
@@ -150,8 +154,10 @@ pub(super) fn no_match(listing: &Listing) -> UserError {
 }
 
 fn nothing_of(known: &[String]) -> UserError {
-    UserError::new(Exit::BadArguments, "No personality in the datastore matches.")
-        .hint(format!("It holds {}.", if known.is_empty() { "none".into() } else { known.join(", ") }))
+    UserError::new(Exit::BadArguments, "No personality in the datastore matches.").hint(match known {
+        [] => "It holds none yet: run `extract` first.".to_owned(),
+        known => format!("It holds {}.", known.join(", ")),
+    })
 }
 
 /// The user of a personality in the form that patterns match.

@@ -99,11 +99,8 @@ impl Wanted {
 /// The error of a pattern that no user matches.
 pub(super) fn no_such_user(pattern: &UserPattern, windows: &Installation) -> UserError {
     let known: Vec<String> = windows.profiles.iter().map(Profile::qualified_name).collect();
-    UserError::new(Exit::BadArguments, format!("No user matches {pattern}.")).hint(format!(
-        "The users of {} are {}.",
-        windows.computer_name,
-        known.join(", ")
-    ))
+    UserError::new(Exit::BadArguments, format!("No user of {} matches `{pattern}`.", windows.computer_name))
+        .hint(format!("Its users are {}.", known.join(", ")))
 }
 
 fn patterns<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<UserPattern> {

@@ -130,7 +130,7 @@ pub enum InjectError {
         source: io::Error,
     },
     /// The file is not a journal of an inject.
-    #[error("{} is not a journal of an inject, or damaged, at line {line}", path.display())]
+    #[error("`{}` is no journal of an inject, or is damaged (line {line})", path.display())]
     NotAJournal {
         /// The file.
         path: PathBuf,

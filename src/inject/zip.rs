@@ -31,10 +31,10 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 #[non_exhaustive]
 pub enum ZipFileError {
     /// There is a file of that name.
-    #[error("{} exists already", .0.display())]
+    #[error("`{}` exists already", .0.display())]
     Exists(PathBuf),
     /// Writing failed.
-    #[error("{} cannot be written: {source}", path.display())]
+    #[error("`{}` cannot be written: {source}", path.display())]
     Write {
         /// The zip file.
         path: PathBuf,

@@ -17,6 +17,11 @@ param(
 
 Set-StrictMode -Version 2.0
 
+if (-not (Test-Path $Exe)) {
+    Write-Warning "$Exe is missing: run this from the unpacked package, or give -Exe PATH."
+    exit 11
+}
+
 & $Exe extract --source $Source --datastore $Datastore @Users
 $saved = $LASTEXITCODE
 if ($saved -ne 0 -and $saved -ne 3) { exit $saved }

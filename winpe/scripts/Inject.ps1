@@ -18,6 +18,11 @@ param(
 
 Set-StrictMode -Version 2.0
 
+if (-not (Test-Path $Exe)) {
+    Write-Warning "$Exe is missing: run this from the unpacked package, or give -Exe PATH."
+    exit 11
+}
+
 $environment = $null
 try {
     $environment = New-Object -ComObject Microsoft.SMS.TSEnvironment

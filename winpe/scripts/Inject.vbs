@@ -23,6 +23,7 @@ If Right(target, 1) = ":" Then target = target & "\"
 
 commandLine = Quoted(exe) & " inject --datastore " & Quoted(datastore) & " --computer " & Quoted(source) & _
     " --target " & target & " --merge keep " & Named("more", "")
+If Not fileSystem.FileExists(exe) Then Refuse exe & " is missing: run this from the unpacked package, or give /exe:PATH."
 WScript.Echo "Command line: " & commandLine
 result = shell.Run(commandLine, 1, True)
 WScript.Echo "coldstate ended with " & result

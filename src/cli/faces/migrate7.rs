@@ -90,7 +90,8 @@ pub(super) static TABLE: [Switch; 19] = [
     ),
 ];
 
-const PROGRAM: &str = "se.exe";
+/// How it is called, whatever the file is named: `se.exe` alone would be a line of our own.
+const PROGRAM: &str = "coldstate /autoextract";
 
 pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     if words.iter().any(|word| word == "/?" || word.eq_ignore_ascii_case("/help")) {

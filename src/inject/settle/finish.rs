@@ -102,7 +102,12 @@ fn by_rule(what: &str, windows: &dyn RunningWindows) -> Result<(), (Outcome, Str
             let start = what.starts_with("StartService");
             names.into_iter().try_for_each(|name| {
                 let result = windows.control_service(name, start);
-                result.map_err(|error| failed(format!("The service {name} did not obey: {error}.")))
+                result.map_err(|error| {
+                    failed(format!(
+                        "The service {name} could not be {}: {error}.",
+                        if start { "started" } else { "stopped" }
+                    ))
+                })
             })
         }
         // The service manager reads its database when Windows starts.
@@ -110,7 +115,7 @@ fn by_rule(what: &str, windows: &dyn RunningWindows) -> Result<(), (Outcome, Str
         Some(("RegisterFonts", _)) => skipped(
             "Windows registers the fonts it has entries for when it starts; others have to be installed.",
         ),
-        Some(_) => skipped("This function is not done by this program."),
+        Some(_) => skipped("coldstate does not carry this function out; do it by hand."),
         None => match windows.run(what) {
             Ok(0) => Ok(()),
             Ok(code) => Err(failed(format!("It ended with {code}."))),

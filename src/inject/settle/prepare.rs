@@ -106,7 +106,8 @@ pub(super) fn missing_account(
                 "The account {name} is made at the first start of the new Windows, and has no SID before."
             ),
             format!(
-                "After that start, run there: coldstate inject --live --computer {computer} --user {user}"
+                "After that start, run there: coldstate inject --live --datastore FOLDER --computer \"{computer}\" \
+                 --user \"{user}\""
             ),
         ),
     }

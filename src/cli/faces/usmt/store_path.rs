@@ -71,7 +71,8 @@ impl StorePath {
     pub(super) fn existing(&self, wait: Wait) -> Result<PathBuf, UserError> {
         let reached = wait.until(|| fs_err::metadata(&self.0));
         if let Err(error) = reached {
-            return Err(UserError::from_error(Exit::DatastoreNotUsable, &error)
+            let what = format!("`{}` cannot be reached: {}.", self.0.display(), error.kind());
+            return Err(UserError::new(Exit::DatastoreNotUsable, what)
                 .hint("Check the StorePath, and that the share is connected."));
         }
         let folders = [self.datastore(), self.0.clone()];

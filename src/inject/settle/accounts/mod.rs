@@ -374,7 +374,8 @@ impl<'a> Accounts<'a> {
             [Profile { folder: Some(folder), .. }] => Ok(Home::There { folder: folder.clone() }),
             _ => Err(Refusal::new(
                 format!("ProfileList of the new Windows has several entries for {}.", account.name),
-                "Remove the wrong ones from ProfileList.",
+                "Under HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList keep the key of the SID whose \
+                 ProfileImagePath is right, delete the others, and run again.",
             )),
         }
     }
@@ -436,7 +437,7 @@ const UNUSABLE: [(ProfileMark, &str, &str); 7] = [
     (
         ProfileMark::Temporary,
         "is a temporary one, whose contents Windows throws away",
-        "Repair that profile first.",
+        "Log that user off and restart; if it stays, delete the entry from ProfileList, and run again.",
     ),
     (
         ProfileMark::Mandatory,
