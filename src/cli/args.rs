@@ -99,11 +99,19 @@ pub(super) struct ToldAs {
     pub(super) command_line: String,
     /// Standard output is a report of that program's, for programs to read: no line of ours stands in it.
     pub(super) is_report: bool,
+    /// Our options, each with what it is called there: errors name what was typed. Longer words come first.
+    pub(super) words: &'static [(&'static str, &'static str)],
 }
 
 impl Default for ToldAs {
     fn default() -> Self {
-        Self { program: "coldstate", usmt_log: false, command_line: String::new(), is_report: false }
+        Self {
+            program: "coldstate",
+            usmt_log: false,
+            command_line: String::new(),
+            is_report: false,
+            words: &[],
+        }
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) struct Console {
     is_report: bool,
     /// Nothing at all is printed, because the terminal shows something else.
     muted: bool,
+    /// What our options are called where the command line is another program's.
+    words: &'static [(&'static str, &'static str)],
     log: Option<Arc<Log>>,
     progress_log: Option<Arc<ProgressLog>>,
     /// Notes that the progress file has already.
@@ -135,6 +137,7 @@ impl Console {
             quiet: output.quiet,
             is_report: output.told_as.is_report,
             muted: false,
+            words: output.told_as.words,
             log: None,
             progress_log: None,
             told: Mutex::default(),
@@ -355,6 +358,7 @@ impl Console {
 
     /// Why the run ended early.
     pub(super) fn error(&self, error: &UserError) {
+        let error = &error.in_words_of(self.words);
         self.json(&error.to_json());
         self.complain(error);
     }

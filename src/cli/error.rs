@@ -25,6 +25,14 @@ impl UserError {
         self
     }
 
+    /// The same, with our options as another command line calls them.
+    pub(super) fn in_words_of(&self, words: &[(&str, &str)]) -> Self {
+        let said = |text: &str| {
+            words.iter().fold(text.to_owned(), |text, (ours, theirs)| text.replace(ours, theirs))
+        };
+        Self { exit: self.exit, message: said(&self.message), hint: self.hint.as_deref().map(said) }
+    }
+
     /// For an error whose own words are the sentence, with those of its causes behind it.
     pub(super) fn from_error(exit: Exit, error: &dyn Error) -> Self {
         Self::new(exit, sentence(&chain(error)))
@@ -107,5 +115,13 @@ mod tests {
     fn errors_become_sentences() {
         let texts = ["it is full", "`a.img` is gone.", "", "\\\\.\\D: is locked"].map(sentence);
         assert_eq!(texts, ["It is full.", "`a.img` is gone.", ".", "\\\\.\\D: is locked."]);
+    }
+
+    #[test]
+    fn an_error_names_the_options_that_were_typed() {
+        let error =
+            UserError::new(Exit::BadArguments, "Use --map-user OLD=NEW.").hint("Or leave out --map-user.");
+        let told = error.in_words_of(&[("--map-user OLD=NEW", "/mu:OLD:NEW"), ("--map-user", "/mu")]);
+        assert_eq!(told.to_string(), "Use /mu:OLD:NEW.\nhint: Or leave out /mu.");
     }
 }

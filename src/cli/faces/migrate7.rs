@@ -93,6 +93,18 @@ pub(super) static TABLE: [Switch; 19] = [
 /// How it is called, whatever the file is named: `se.exe` alone would be a line of our own.
 const PROGRAM: &str = "coldstate /autoextract";
 
+/// Our options that errors name, with what was typed for them.
+const WORDS: [(&str, &str); 8] = [
+    ("--rules, --config or --offline", "/config"),
+    ("--password-file FILE", "/password"),
+    ("--password-file", "/password"),
+    ("--exclude-user", "/excludeuser"),
+    ("--computer NAME", "/source NAME"),
+    ("--datastore", "/datastore"),
+    ("--config", "/config"),
+    ("--user", "/includeuser"),
+];
+
 pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     if words.iter().any(|word| word == "/?" || word.eq_ignore_ascii_case("/help")) {
         return Ok(Task::Say(help(), 0));
@@ -144,7 +156,7 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
 }
 
 fn extracting(line: &Line) -> Native {
-    let mut native = Native::new("extract", PROGRAM, line);
+    let mut native = Native::new("extract", PROGRAM, &WORDS, line);
     line.values("/config").for_each(|file| native.option("--config", file));
     if line.has("/overwrite") {
         native.flag("--replace");
@@ -153,7 +165,7 @@ fn extracting(line: &Line) -> Native {
 }
 
 fn injecting(line: &Line) -> Native {
-    let mut native = Native::new("inject", PROGRAM, line);
+    let mut native = Native::new("inject", PROGRAM, &WORDS, line);
     if cfg!(windows) && !is_boot_image() && !line.native.iter().any(|word| word.starts_with("--target")) {
         native.flag("--live");
     }

@@ -117,8 +117,14 @@ struct Native {
 }
 
 impl Native {
-    fn new(verb: &str, program: &'static str, line: &Line) -> Self {
-        let told_as = ToldAs { program, usmt_log: false, command_line: line.told.clone(), is_report: false };
+    fn new(
+        verb: &str,
+        program: &'static str,
+        words: &'static [(&'static str, &'static str)],
+        line: &Line,
+    ) -> Self {
+        let command_line = line.told.clone();
+        let told_as = ToldAs { program, usmt_log: false, command_line, is_report: false, words };
         Self { words: vec![verb.to_owned()], password: None, as_usmt: false, told_as }
     }
 

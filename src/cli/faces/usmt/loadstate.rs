@@ -8,7 +8,7 @@ use super::{
         Failed, Native, Task, is_boot_image,
         switches::{Line, Switch, Value, Verdict, Wrong},
     },
-    HELP_SHOWN, asks_help, choice, config, exclude, help, key, need, number, rules, store_path,
+    HELP_SHOWN, WORDS, asks_help, choice, config, exclude, help, key, need, number, rules, store_path,
     store_path::{StorePath, Wait},
     tell, users,
 };
@@ -165,7 +165,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
 }
 
 fn injection(line: &Line, store: &Path) -> Result<Native, Wrong> {
-    let mut native = Native::new("inject", PROGRAM, line);
+    let mut native = Native::new("inject", PROGRAM, &WORDS, line);
     target(line, &mut native)?;
     users(line, &mut native)?;
     for (switch, option) in [("/md", "--map-domain"), ("/mu", "--map-user")] {

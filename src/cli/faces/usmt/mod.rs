@@ -21,6 +21,26 @@ use super::{
 };
 use crate::store::Password;
 
+/// Our options that errors name, with what was typed for them.
+const WORDS: [(&str, &str); 16] = [
+    ("--rules, --config or --offline", "/i, /config or /offline"),
+    ("--efs keep or --efs skip", "/efs:copyraw or /efs:skip"),
+    ("--account-password-file FILE", "/lac:PASSWORD"),
+    ("--account-password-file", "/lac:PASSWORD"),
+    ("--password-file FILE", "/key or /keyfile"),
+    ("--password-file", "/key or /keyfile"),
+    ("--map-user OLD=NEW", "/mu:OLD:NEW"),
+    ("--map-domain A=B", "/md:A:B"),
+    ("--map-user", "/mu"),
+    ("--map-domain", "/md"),
+    ("--create-accounts", "/lac"),
+    ("--exclude-user", "/ue"),
+    ("--datastore FOLDER", "the StorePath"),
+    ("--config", "/config"),
+    ("--overwrite", "/o"),
+    ("--user", "/ui"),
+];
+
 /// The return codes of USMT, with the names it gives them, and what they mean here.
 #[cfg(test)]
 pub(super) const CODES: [(u8, &str, &str); 29] = [

@@ -10,7 +10,7 @@ use super::{
         Failed, Native, Task, read_old_windows,
         switches::{Line, Switch, Value, Verdict, Wrong},
     },
-    HELP_SHOWN, asks_help, choice, config, exclude, help, key, need, number, rule_file, rules, space,
+    HELP_SHOWN, WORDS, asks_help, choice, config, exclude, help, key, need, number, rule_file, rules, space,
     store_path,
     store_path::{StorePath, Wait},
     tell, users,
@@ -171,7 +171,7 @@ fn wait(line: &Line) -> Result<Wait, Wrong> {
 
 /// What every run of ScanState says: source, rules, users, and where it is told.
 fn begin(line: &Line, verb: &str, store: Option<&Path>) -> Result<Native, Wrong> {
-    let mut native = Native::new(verb, PROGRAM, line);
+    let mut native = Native::new(verb, PROGRAM, &WORDS, line);
     source(line, &mut native)?;
     rules(line).iter().for_each(|file| native.option("--rules", file));
     config(line)?.into_iter().for_each(|file| native.option("--config", file));
@@ -247,7 +247,7 @@ fn estimate(line: &Line, store: &Path) -> Result<Task, Failed> {
 
 /// `/genconfig:FILE`: the components that there are.
 fn genconfig(line: &Line, file: PathBuf) -> Result<Task, Failed> {
-    let mut native = Native::new("estimate", PROGRAM, line);
+    let mut native = Native::new("estimate", PROGRAM, &WORDS, line);
     tell(line, &mut native, "ScanState.log", None)?;
     let arguments = native.read(line)?;
     let choose = Choose {

@@ -12,7 +12,7 @@ use super::{
         Failed, Native, Task,
         switches::{Line, Switch, Value, Verdict, Wrong},
     },
-    ALGORITHMS, HELP_SHOWN, asks_help, choice, exclude, help, key, need,
+    ALGORITHMS, HELP_SHOWN, WORDS, asks_help, choice, exclude, help, key, need,
     store_path::{StorePath, Wait},
     tell,
 };
@@ -101,7 +101,7 @@ fn paths<const N: usize>(line: &Line, usage: &str) -> Result<[PathBuf; N], Wrong
 }
 
 fn begin(line: &Line, verb: &str) -> Result<Native, Wrong> {
-    let mut native = Native::new(verb, PROGRAM, line);
+    let mut native = Native::new(verb, PROGRAM, &WORDS, line);
     key(line, &mut native)?;
     if line.has("/l") {
         tell(line, &mut native, "", None)?;
