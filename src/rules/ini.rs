@@ -97,6 +97,7 @@ pub fn set_ini_lines(file: Option<&[u8]>, wide: bool, entries: &[IniLine]) -> Re
     let mut replaced: HashMap<usize, Vec<u16>> = HashMap::new();
     let mut added: BTreeMap<usize, Vec<Vec<u16>>> = BTreeMap::new();
     let mut fresh: Vec<(Vec<u16>, Vec<Vec<u16>>)> = Vec::new();
+    let mut fresh_at: HashMap<Vec<u16>, usize> = HashMap::new();
     for entry in entries {
         let key = folded(entry.section.units());
         let text = [entry.name.units(), &[EQUALS], entry.value.units()].concat();
@@ -104,9 +105,10 @@ pub fn set_ini_lines(file: Option<&[u8]>, wide: bool, entries: &[IniLine]) -> Re
             replaced.insert(number, text);
         } else if let Some(&number) = ends.get(&key) {
             added.entry(number).or_default().push(text);
-        } else if let Some((_, lines)) = fresh.iter_mut().find(|(known, _)| folded(known) == key) {
+        } else if let Some((_, lines)) = fresh_at.get(&key).and_then(|&at| fresh.get_mut(at)) {
             lines.push(text);
         } else {
+            fresh_at.insert(key, fresh.len());
             fresh.push((entry.section.units().to_vec(), vec![text]));
         }
     }

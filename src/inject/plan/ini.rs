@@ -2,7 +2,8 @@
 //!
 //! They are decided last, when it is known which files there will be: an entry goes into the file that the plan writes at
 //! its place, else into the one of the target, else into a new one. A file that is changed is set aside like any that
-//! gives way, and its successor differs from it in these entries only. One whose entries are all as wanted is left alone.
+//! gives way; its successor differs in these entries only, and keeps times, attributes, descriptor and short name, but no
+//! streams or further links. One whose entries are all as wanted is left alone.
 
 use std::collections::{BTreeMap, HashMap};
 

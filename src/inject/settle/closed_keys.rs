@@ -34,7 +34,7 @@ const USER: [Closed; 12] = [
 ];
 
 /// Closed in `HKLM\SOFTWARE`. `Wow6432Node` is passed over, so that both views are closed.
-const SOFTWARE: [Closed; 27] = [
+const SOFTWARE: [Closed; 35] = [
     (r"Policies", IS_POLICY),
     (r"Microsoft\Windows\CurrentVersion\Policies", IS_POLICY),
     (r"Microsoft\Windows\CurrentVersion\Group Policy", IS_POLICY),
@@ -67,6 +67,14 @@ const SOFTWARE: [Closed; 27] = [
     (r"Microsoft\AMSI", "it decides what Windows protects against"),
     (r"Microsoft\.NETFramework", RUNS_CODE),
     (r"Classes", OF_INSTALLER),
+    (r"Microsoft\Windows\CurrentVersion\App Paths", RUNS_CODE),
+    (r"Microsoft\Windows\CurrentVersion\Explorer\SharedTaskScheduler", RUNS_CODE),
+    (r"Microsoft\Windows\CurrentVersion\Explorer\ShellIconOverlayIdentifiers", RUNS_CODE),
+    (r"Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders", OF_MACHINE),
+    (r"Microsoft\Netsh", RUNS_CODE),
+    (r"Microsoft\Ole", "it decides who may start what"),
+    (r"Microsoft\Rpc", RUNS_CODE),
+    (r"ODBC\ODBCINST.INI", OF_INSTALLER),
 ];
 
 /// Open in spite of the above.
@@ -107,6 +115,9 @@ const SYSTEM_OPEN: [&str; 8] = [
     r"Services\Dnscache\Parameters\SearchList",
 ];
 
+/// All that is open of the time service: its key names the program too.
+const TIME_SERVICE: (&str, [&str; 2]) = (r"Services\W32Time\Parameters", ["NtpServer", "Type"]);
+
 /// Variables of the machine that are not a user's to choose: they say which code runs when a name is called.
 const SYSTEM_VARIABLES: [&str; 16] = [
     "ComSpec",
@@ -127,12 +138,13 @@ const SYSTEM_VARIABLES: [&str; 16] = [
     "windir",
 ];
 /// Variables that make every program load code.
-const LOADS_CODE: [&str; 6] = [
+const LOADS_CODE: [&str; 7] = [
     "COR_ENABLE_PROFILING",
     "COR_PROFILER",
     "COR_PROFILER_PATH",
     "CORECLR_PROFILER",
     "CORECLR_PROFILER_PATH",
+    "DOTNET_STARTUP_HOOKS",
     "__COMPAT_LAYER",
 ];
 
@@ -178,6 +190,10 @@ pub(super) fn closed_value(part: Part, key: &KeyPath, name: &NtString) -> Option
             } else {
                 LOADS_CODE.iter().any(&is).then_some(RUNS_CODE)
             }
+        }
+        Part::ControlSet if lies_in(key, TIME_SERVICE.0) => {
+            let is_open = depth(TIME_SERVICE.0) == key.names().len() && TIME_SERVICE.1.iter().any(&is);
+            (!is_open).then_some(RUNS_CODE)
         }
         Part::Software => {
             let key = without_wow(key);
@@ -235,6 +251,10 @@ mod tests {
             r"Classes\CLSID\{1}\InprocServer32",
             r"Classes\Wow6432Node\CLSID",
             r"Policies",
+            r"Microsoft\Windows\CurrentVersion\App Paths\notepad.exe",
+            r"Microsoft\Ole\AppCompat",
+            r"Microsoft\Rpc\Extensions",
+            r"Wow6432Node\ODBC\ODBCINST.INI\Evil",
         ] {
             assert!(is_closed(Part::Software, key), "{key}");
         }
@@ -274,5 +294,16 @@ mod tests {
         let is_closed = |name: &str| closed_value(Part::ControlSet, &key, &name.into()).is_some();
         assert!(is_closed("PATH") && is_closed("comspec") && is_closed("COR_PROFILER"));
         assert!(!is_closed("CONTOSO_SERVER"));
+    }
+
+    #[test]
+    fn of_the_time_service_only_its_servers_are_open() {
+        let is_closed = |key: &str, name: &str| {
+            closed_value(Part::ControlSet, &KeyPath::from(key), &name.into()).is_some()
+        };
+        let key = r"Services\W32Time\Parameters";
+        assert!(!is_closed(key, "ntpserver") && !is_closed(key, "Type"));
+        assert!(is_closed(key, "ServiceDll") && is_closed(key, "ServiceMain") && is_closed(key, ""));
+        assert!(is_closed(r"Services\W32Time\Parameters\Deeper", "Type"));
     }
 }

@@ -24,8 +24,8 @@ use crate::{
 
 /// Number of the queue's form; another number is not read.
 const FORMAT: u32 = 1;
-/// Most things in one queue.
-const MOST_JOBS: usize = 100_000;
+/// Most things in one queue; a personality that brings more means harm.
+const MOST_JOBS: usize = 10_000;
 /// Largest queue that is read.
 pub const MAX_QUEUE: u64 = 64 << 20;
 /// Name of the service's key.
@@ -136,9 +136,14 @@ impl Queue {
         Ok(bytes)
     }
 
-    /// Adds a job, unless it is there.
+    /// True when there may have been more to do than a queue takes.
+    pub(super) fn is_full(&self) -> bool {
+        self.jobs.len() >= MOST_JOBS
+    }
+
+    /// Adds a job, unless it is there or the queue is full.
     pub(super) fn add(&mut self, job: Job) {
-        if !self.jobs.contains(&job) {
+        if self.jobs.len() < MOST_JOBS && !self.jobs.contains(&job) {
             self.jobs.push(job);
         }
     }

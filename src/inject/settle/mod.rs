@@ -238,6 +238,10 @@ pub fn settle<'a>(
         .merge(&brought.keys, &mut hives);
         placements.push(Some(placement));
     }
+    if queue.is_full() {
+        let reason = format!("more is to be done there than the {} things that are", queue.jobs.len());
+        record.note(Outcome::Failed, "the first start of the new Windows", reason);
+    }
     queue.sort();
     let service = match running {
         None => wait(&queue, wishes.tool, &windows, target, &mut made, &mut hives, record),

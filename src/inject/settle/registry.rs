@@ -367,10 +367,10 @@ impl<'a> RegistryMerge<'a> {
         let hive = hives.edit(&place.hive).map_err(|error| error.to_string())?;
         let Some(top) = find(hive, &place)? else { return Ok(()) };
         let written_below = |path: &KeyPath| {
-            let hive = place.hive.to_upper();
-            let mut written = written.iter();
-            written
-                .any(|(of, part, key, _)| *of == hive && *part == place.part as u8 && starts_with(key, path))
+            // What lies below a key follows it at once in the order of addresses.
+            let from = (place.hive.to_upper(), place.part as u8, upper(path), None);
+            let next = written.range(&from..).next();
+            next.is_some_and(|(of, part, key, _)| *of == from.0 && *part == from.1 && starts_with(key, path))
         };
         let mut doomed_values = Vec::new();
         let mut doomed_keys = Vec::new();

@@ -5,6 +5,8 @@
 //! What has no value in the new Windows keeps the one it had in the old: the program whose key a condition looks for may
 //! be installed later, and its settings must be where it will look for them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::CarriedRule;
@@ -54,17 +56,32 @@ pub fn work_out(
     let none = NamedElements::default();
     // One evaluator, so that all environments together have one budget.
     let mut evaluator = Evaluator::new(facts, &none);
+    // Which rules each environment is about: neither list is short in a personality that means harm.
+    let mut rules_of: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (at, rule) in rules.iter().enumerate() {
+        rule.written.iter().for_each(|written| rules_of.entry(written.environment).or_default().push(at));
+    }
+    let mut remaps_of: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (at, remap) in remaps.iter().enumerate() {
+        remap.environment.iter().for_each(|number| remaps_of.entry(*number).or_default().push(at));
+    }
     for CarriedEnvironment { number, environments } in environments {
+        let (its_rules, its_remaps) = (rules_of.remove(number), remaps_of.remove(number));
+        if its_rules.is_none() && its_remaps.is_none() {
+            continue;
+        }
         evaluator.enter();
         for environment in environments {
             evaluator.environment(environment, 0);
         }
-        for rule in rules.iter_mut() {
-            if let Some(written) = rule.written.take_if(|written| written.environment == *number) {
+        for at in its_rules.into_iter().flatten() {
+            let Some(rule) = rules.get_mut(at) else { continue };
+            if let Some(written) = rule.written.take() {
                 rule.work_out(&written, &evaluator);
             }
         }
-        for remap in remaps.iter_mut().filter(|remap| remap.environment == Some(*number)) {
+        for at in its_remaps.into_iter().flatten() {
+            let Some(remap) = remaps.get_mut(at) else { continue };
             if let Ok(portable) = evaluator.expand_portable(&format!("%{}%", remap.variable)) {
                 remap.portable = portable;
             }
