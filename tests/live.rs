@@ -443,6 +443,25 @@ fn what_windows_refuses_is_told_and_costs_only_that() {
     assert_eq!(outcomes.done.registry, 2);
     let expected = r"HKLM\SYSTEM\CurrentControlSet\Control\TimeZoneInformation: this Windows does not let it be changed: ";
     assert!(outcomes.notes.iter().any(|note| note.starts_with(expected)), "{:?}", outcomes.notes);
+    // What Windows still refuses was never changed, so nothing of it is left when the rest is taken back.
+    pc.undo(1);
+    assert_eq!(pc.registry(), Pc::running().registry());
+    let journal = fs_err::read_to_string(pc.journal(1)).unwrap();
+    assert!(journal.contains("refused") && journal.trim_end().ends_with(r#"{"undone":{}}"#), "{journal}");
+}
+
+#[test]
+fn a_journal_of_another_computer_is_not_taken_back_here() {
+    let pc = Pc::running();
+    pc.inject(1, &[machine()], wishes(&[], &[]));
+    let injected = pc.registry();
+    let own = std::mem::replace(&mut pc.windows.state().computer, "S-1-5-21-8-8-8".parse().unwrap());
+    let error = inject::undo_in(&pc.live(), &pc.journal(1), &Record::default()).unwrap_err();
+    assert!(error.to_string().contains("another Windows than the one that runs here"), "{error}");
+    assert_eq!(pc.registry(), injected);
+    pc.windows.state().computer = own;
+    pc.undo(1);
+    assert_ne!(pc.registry(), injected);
 }
 
 #[test]
@@ -486,7 +505,8 @@ fn missing_accounts_wait_for_the_first_start_of_a_windows_that_is_off() {
     let outcomes = carry_out(&*target, &olds, creating(true, ""), None);
     let refusal = outcomes.settlers[0].refusal.as_ref().unwrap();
     assert!(refusal.reason.contains("first start of the new Windows"), "{refusal:?}");
-    assert!(refusal.next.ends_with("coldstate inject --live --computer OLDPC --user anna"), "{refusal:?}");
+    let command = r#"coldstate inject --live --datastore FOLDER --computer "OLDPC" --user "anna""#;
+    assert!(refusal.next.ends_with(command), "{refusal:?}");
 
     // The first start, with the stand-in.
     let bytes = outcomes.queue.to_bytes().unwrap();

@@ -478,6 +478,9 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
         InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
         InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
         InjectError::NotAJournal { .. } => (Exit::BadArguments, JOURNAL_HINT),
+        InjectError::OtherComputer { .. } => {
+            (Exit::BadArguments, "Run it on the computer that was injected into; nothing was changed.")
+        }
         InjectError::Undone { .. } => {
             (Exit::InjectUndone, "The target is as it was; remove the cause and run again.")
         }

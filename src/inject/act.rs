@@ -176,7 +176,6 @@ impl Run<'_> {
         }
         self.write_hives(&plan.hives)?;
         self.edit_registry(&plan.edits)?;
-        self.do_jobs(&plan.jobs)?;
         let mut buffer = vec![0; BUFFER];
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             if !unmade.contains(&step.path.to_upper()) {
@@ -184,6 +183,8 @@ impl Run<'_> {
             }
         }
         self.target.sync().map_err(|error| self.target_error(error))?;
+        self.check_cancelled()?;
+        self.do_jobs(&plan.jobs)?;
         self.journal.write(&Entry::Finished {})?;
         self.journal.sync()
     }

@@ -45,6 +45,9 @@ pub enum Entry {
         /// The target is the Windows that runs.
         #[serde(default, skip_serializing_if = "is_false")]
         running: bool,
+        /// The SID of that Windows' computer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        computer: Option<Sid>,
     },
     /// Something is about to be made where nothing was.
     Created {
@@ -79,6 +82,8 @@ pub enum Entry {
         /// The change.
         edit: RegistryEdit,
     },
+    /// The change of the line before was refused, so there is nothing of it to take back.
+    Refused {},
     /// The running Windows made an account. This line and the next two are written after: an undo takes back nothing that
     /// was there.
     Account {
@@ -127,7 +132,9 @@ impl Journal {
         // The undo may be started from another folder.
         let root = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
         let running = target.running().is_some();
-        journal.write(&Entry::Started { format: FORMAT, target: root, time: FileTime::now(), running })?;
+        let computer = target.running().and_then(RunningWindows::computer_sid);
+        let time = FileTime::now();
+        journal.write(&Entry::Started { format: FORMAT, target: root, time, running, computer })?;
         Ok(journal)
     }
 
@@ -183,6 +190,8 @@ pub(super) struct Journalled {
     pub(super) root: PathBuf,
     /// The target is the Windows that runs.
     pub(super) running: bool,
+    /// Of this computer.
+    pub(super) computer: Option<Sid>,
     /// All changes, in the order in which they were made.
     pub(super) entries: Vec<Entry>,
 }
@@ -206,23 +215,27 @@ pub(super) fn read(path: &Path) -> Result<Journalled, InjectError> {
             return Err(not_a_journal(number));
         }
         match serde_json::from_slice(&line) {
-            Ok(Entry::Started { format: FORMAT, target, running, .. }) if at == 0 => {
-                started = Some((target, running));
+            Ok(Entry::Started { format: FORMAT, target, running, computer, .. }) if at == 0 => {
+                started = Some((target, running, computer));
             }
             Ok(_) if started.is_none() => return Err(not_a_journal(number)),
             Ok(entry) => entries.push(entry),
             Err(_) => broken = Some(number),
         }
     }
-    let (root, running) = started.ok_or_else(|| not_a_journal(1))?;
-    Ok(Journalled { root, running, entries })
+    let (root, running, computer) = started.ok_or_else(|| not_a_journal(1))?;
+    Ok(Journalled { root, running, computer, entries })
 }
 
 /// Takes changes back, the last first. What cannot be taken back is noted and the rest goes on; returns how much that
 /// was.
 pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record) -> usize {
     let mut left = 0;
+    let mut is_refused = false;
     for entry in entries.iter().rev() {
+        if std::mem::replace(&mut is_refused, *entry == Entry::Refused {}) {
+            continue;
+        }
         let file = |path: &WinPath, result: Result<(), TargetError>| {
             (path.to_string(), result.map_err(|error| error.to_string()))
         };
@@ -244,7 +257,11 @@ pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record)
                 let what = format!("{user} in the group {}", group.group);
                 (what, ask(target, |running| running.leave_group(user, group)))
             }
-            Entry::Started { .. } | Entry::Rewritten { .. } | Entry::Finished {} | Entry::Undone {} => {
+            Entry::Started { .. }
+            | Entry::Refused {}
+            | Entry::Rewritten { .. }
+            | Entry::Finished {}
+            | Entry::Undone {} => {
                 continue;
             }
         };

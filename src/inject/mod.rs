@@ -137,6 +137,12 @@ pub enum InjectError {
         /// The line.
         line: usize,
     },
+    /// The journal is about the Windows of another computer, or of one that was installed since.
+    #[error("`{}` is the journal of an inject into another Windows than the one that runs here", path.display())]
+    OtherComputer {
+        /// The journal.
+        path: PathBuf,
+    },
     /// The inject failed midway; everything was taken back.
     #[error("the inject failed and was undone: {cause}")]
     Undone {
@@ -236,7 +242,11 @@ pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
 /// # Errors
 /// When the journal cannot be used. What could not be brought back is noted in the record.
 pub fn undo_in(target: &dyn Target, journal: &Path, record: &Record) -> Result<(), InjectError> {
-    let Journalled { entries, .. } = journal::read(journal)?;
+    let Journalled { entries, computer, .. } = journal::read(journal)?;
+    let here = target.running().and_then(RunningWindows::computer_sid);
+    if computer.is_some() && computer != here {
+        return Err(InjectError::OtherComputer { path: journal.into() });
+    }
     if entries.last() == Some(&journal::Entry::Undone {}) {
         // What is there now may be newer than that inject.
         return Ok(());

@@ -25,6 +25,7 @@ pub(super) struct StandIn(Arc<Mutex<State>>);
 pub(super) struct State {
     /// Where its system drive is.
     pub(super) root: PathBuf,
+    pub(super) computer: Sid,
     /// By name in lower case.
     pub(super) accounts: BTreeMap<String, Person>,
     /// Passwords of accounts that were made.
@@ -46,6 +47,7 @@ impl StandIn {
             ["S-1-5-32-544", "S-1-5-32-545", "Projekt"].map(|name| (name.to_owned(), BTreeSet::new()));
         let state = State {
             root,
+            computer: MACHINE.parse().unwrap(),
             accounts: BTreeMap::new(),
             passwords: BTreeMap::new(),
             groups: groups.into(),
@@ -109,7 +111,7 @@ fn key_of(group: &Group) -> String {
 
 impl RunningWindows for StandIn {
     fn computer_sid(&self) -> Option<Sid> {
-        MACHINE.parse().ok()
+        Some(self.state().computer.clone())
     }
 
     fn find_account(&self, domain: Option<&str>, name: &str) -> Option<Person> {

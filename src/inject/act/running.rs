@@ -24,6 +24,7 @@ impl Run<'_> {
             if let Some(running) = self.target.running() {
                 self.journal.write(&Entry::Registry { edit: edit.clone() })?;
                 if let Err(error) = running.edit(edit) {
+                    self.journal.write(&Entry::Refused {})?;
                     let reason = format!("this Windows does not let it be changed: {error}");
                     self.record.note(Outcome::Failed, format!(r"HKLM\{}", edit.key()), reason);
                     continue;
@@ -34,11 +35,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Does the jobs. What was not done is noted.
+    /// Does the jobs. What was not done is noted. A command that ran cannot be taken back, so nothing ends a run from here on
+    /// that could still go on.
     pub(super) fn do_jobs(&self, jobs: &[Job]) -> Result<(), InjectError> {
         let Some(running) = self.target.running() else { return Ok(()) };
         for job in jobs {
-            self.check_cancelled()?;
             let (finished, is_new) = perform(job, running, &AccountPassword::default());
             if let (Job::JoinGroup { user, group, .. }, true) = (job, is_new) {
                 self.journal.write(&Entry::Joined { user: user.clone(), group: group.clone() })?;

@@ -4,7 +4,7 @@ use std::{
     io,
     os::windows::process::CommandExt as _,
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -133,6 +133,9 @@ impl RunningWindows for ThisWindows {
         // With /S, cmd takes off the outer quotation marks and leaves the rest as it was written.
         let mut child = Command::new(shell.join(r"System32\cmd.exe"))
             .raw_arg(format!("/D /S /C \"{command}\""))
+            // Nobody answers it, and what it says is no part of what this program prints.
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .spawn()?;
         let begun = Instant::now();
         loop {

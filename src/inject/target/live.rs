@@ -102,6 +102,7 @@ impl Target for Live {
     fn open(&self, path: &WinPath) -> Result<Box<dyn io::Read + '_>, TargetError> {
         match self.copy(path) {
             Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
+            None if self.is_log(path) => Err(TargetError::new("reading", path, io::ErrorKind::NotFound)),
             None => self.files.open(path),
         }
     }

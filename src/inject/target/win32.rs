@@ -467,7 +467,9 @@ impl Target for Win32 {
     }
 
     fn sync(&self) -> Result<(), TargetError> {
-        // Each file was closed; flushing a whole volume needs it opened as such, which a folder's writer may not do.
+        // Each file was closed, so nothing is lost but to a power cut; flushing the volume takes rights that not everybody has,
+        // and a share has none to flush.
+        let _ = files::flush_volume(&self.root);
         Ok(())
     }
 }
