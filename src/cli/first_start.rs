@@ -59,7 +59,7 @@ mod here {
             })?;
             let finished = inject::finish(parsed, &ThisWindows, &mut |left| {
                 let bytes = left.to_bytes()?;
-                fs_err::write(&queue, bytes).map_err(|error| format!("The queue cannot be written: {error}."))
+                replace(&queue, &bytes).map_err(|error| format!("The queue cannot be written: {error}."))
             });
             let report = report_of(&queue);
             let text = serde_json::to_vec_pretty(&finished).map_err(|error| failed(error.into()))?;
@@ -73,6 +73,15 @@ mod here {
         let exit = if all.iter().all(|one| one.outcome.is_none()) { Exit::Done } else { Exit::DoneWithNotes };
         console.json(&serde_json::json!({ "jobs": all, "exit_code": exit as u8 }));
         Ok(exit)
+    }
+
+    /// Puts other contents into a file, so that after a power cut it has these or those before.
+    fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = fs_err::File::create(&new)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        fs_err::rename(new, path)
     }
 
     /// Where the report of a queue goes, or of a folder of them.

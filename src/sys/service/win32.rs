@@ -10,16 +10,17 @@ use std::{
 use windows_sys::Win32::{
     Foundation::{ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_NOT_ACTIVE},
     System::Services::{
-        CloseServiceHandle, ControlService, DeleteService, OpenSCManagerW, OpenServiceW,
-        RegisterServiceCtrlHandlerW, SC_HANDLE, SC_MANAGER_CONNECT, SERVICE_CONTROL_STOP, SERVICE_RUNNING,
-        SERVICE_START, SERVICE_STATUS, SERVICE_STOP, SERVICE_STOPPED, SERVICE_TABLE_ENTRYW,
-        SERVICE_WIN32_OWN_PROCESS, SetServiceStatus, StartServiceCtrlDispatcherW, StartServiceW,
+        CloseServiceHandle, ControlService, DeleteService, OpenSCManagerW, OpenServiceW, QueryServiceStatus,
+        RegisterServiceCtrlHandlerW, SC_HANDLE, SC_MANAGER_CONNECT, SERVICE_CONTROL_STOP,
+        SERVICE_QUERY_STATUS, SERVICE_RUNNING, SERVICE_START, SERVICE_STATUS, SERVICE_STOP, SERVICE_STOPPED,
+        SERVICE_TABLE_ENTRYW, SERVICE_WIN32_OWN_PROCESS, SetServiceStatus, StartServiceCtrlDispatcherW,
+        StartServiceW,
     },
 };
 
-/// How long, and how many times, a locked database is waited for: half a minute in all.
-const LOCKED_PAUSE: Duration = Duration::from_millis(250);
-const LOCKED_PAUSES: u32 = 120;
+/// How long, and how many times, the manager and services are waited for: half a minute in all.
+const PAUSE: Duration = Duration::from_millis(250);
+const PAUSES: u32 = 120;
 /// The right to remove a service (`DELETE`).
 const DELETE: u32 = 0x0001_0000;
 
@@ -104,10 +105,10 @@ pub fn start(name: &str) -> io::Result<()> {
 
 /// While the manager starts the services of the boot its database is locked, and it starts no other. That passes.
 fn once_unlocked(start: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    for _ in 0..LOCKED_PAUSES {
+    for _ in 0..PAUSES {
         match start() {
             Err(error) if error.raw_os_error() == Some(ERROR_SERVICE_DATABASE_LOCKED.cast_signed()) => {
-                thread::sleep(LOCKED_PAUSE);
+                thread::sleep(PAUSE);
             }
             other => return other,
         }
@@ -115,17 +116,30 @@ fn once_unlocked(start: impl Fn() -> io::Result<()>) -> io::Result<()> {
     start()
 }
 
-/// Asks a service to stop; one that is stopped is no error.
+/// Stops a service, and waits until it has; one that is stopped is no error.
 ///
 /// # Errors
 /// When there is none of this name, others need it, or Windows refuses.
 #[allow(unsafe_code)]
 pub fn stop(name: &str) -> io::Result<()> {
-    let service = open(name, SERVICE_STOP)?;
+    let service = open(name, SERVICE_STOP | SERVICE_QUERY_STATUS)?;
     let mut status = SERVICE_STATUS::default();
     // SAFETY: the handle is open, with the right this needs, and `status` is writable.
     let stopped = told(unsafe { ControlService(service.0, SERVICE_CONTROL_STOP, &raw mut status) });
-    unless(ERROR_SERVICE_NOT_ACTIVE, stopped)
+    match stopped {
+        Err(error) if error.raw_os_error() == Some(ERROR_SERVICE_NOT_ACTIVE.cast_signed()) => return Ok(()),
+        other => other?,
+    }
+    // It was asked and takes its time; who starts it before it has ended starts nothing.
+    for _ in 0..PAUSES {
+        // SAFETY: the handle is open, with the right this needs, and `status` is writable.
+        told(unsafe { QueryServiceStatus(service.0, &raw mut status) })?;
+        if status.dwCurrentState == SERVICE_STOPPED {
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// A handle of the service manager's.
