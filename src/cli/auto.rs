@@ -184,7 +184,10 @@ mod tests {
         let error = chosen(&[&locked], &[]).unwrap_err();
         assert_eq!(error.exit, Exit::BitLocker);
         assert!(error.to_string().contains("manage-bde -unlock"), "{error}");
-        assert_eq!(chosen(&[&missing], &[]).unwrap_err().exit, Exit::NoInstallation);
+        // A disk that cannot be read is told, with what to do about it.
+        let error = chosen(&[&missing], &[]).unwrap_err();
+        assert_eq!(error.exit, Exit::NoVolume);
+        assert!(error.message.contains(&missing) && error.hint.is_some(), "{error}");
         let error = some_disks(Vec::new()).unwrap_err();
         assert_eq!(error.exit, Exit::NoVolume);
         assert!(error.to_string().contains("drvload"), "{error}");

@@ -41,7 +41,7 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
             "Give --computer NAME, --user PATTERN or --name NAME; `coldstate list` shows what is there.",
         ));
     }
-    let datastore = store::open(console, &args.store)?;
+    let datastore = store::open_named(&args.store)?;
     let failed = |error: StoreError| store_error(&error, datastore.path());
     let listing = datastore.personalities().map_err(failed)?;
     let forgotten = chosen(&listing, args)?;
@@ -90,7 +90,7 @@ fn say(console: &Console, forgotten: &[Forgotten], dry_run: bool) {
 }
 
 pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserError> {
-    let datastore = store::open(console, &args.store)?;
+    let datastore = store::open_named(&args.store)?;
     let failed = |error: StoreError| store_error(&error, datastore.path());
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);

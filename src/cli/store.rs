@@ -49,7 +49,9 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
         ErrorKind::WrongPassword => (
             Exit::WrongPassword,
             match error {
-                StoreError::WrongPassword(_) => "Check the password, its case too: this datastore was made with another.",
+                StoreError::WrongPassword(_) => {
+                    "Check the password of --password-file, its case too: this datastore was made with another."
+                }
                 _ => "Give the file whose first line is the password with --password-file FILE.",
             }
             .into(),
@@ -71,7 +73,14 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
     UserError::from_error(exit, error).hint(hint)
 }
 
-/// Opens the datastore.
+/// Opens the very datastore that was named, for what removes something from it.
+pub(super) fn open_named(args: &args::Store) -> Result<Datastore, UserError> {
+    let password = password::read(&args.password)?;
+    let folder = args.folder()?;
+    Datastore::open(folder, password.as_ref()).map_err(|error| store_error(&error, folder))
+}
+
+/// Opens the datastore, where it is now.
 pub(super) fn open(console: &Console, args: &args::Store) -> Result<Datastore, UserError> {
     let folder = moved::follow(console, args.folder()?)?;
     let password = password::read(&args.password)?;

@@ -155,7 +155,7 @@ fn users_who_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let datastore = folder.path().join("datastore");
     refused!(11, ["which users", "--all-users"]; "extract", "--source", sample(), "--datastore", datastore);
-    refused!(11, ["No user matches nobody", r"CONTOSO\jsmith"];
+    refused!(11, ["No user of OLDPC-07 matches `nobody`", r"CONTOSO\jsmith"];
         "extract", "--source", sample(), "--datastore", datastore, "--user", "nobody");
     assert!(!datastore.exists());
     let ran =

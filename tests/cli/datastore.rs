@@ -244,9 +244,9 @@ fn an_inject_is_taken_back_by_its_journal_and_by_nothing_else() {
     fs_err::write(&half, &text[text.len() / 2..]).unwrap();
     for (name, content) in [("empty", ""), ("text", "hello\n"), ("json", "{\"x\":1}\n")] {
         fs_err::write(path(name), content).unwrap();
-        refused!(11, [name, "not a journal", "hint: "]; "inject", "--undo", path(name));
+        refused!(11, [name, "no journal of an inject", "hint: "]; "inject", "--undo", path(name));
     }
-    refused!(11, ["half", "not a journal"]; "inject", "--undo", half);
+    refused!(11, ["half", "no journal of an inject"]; "inject", "--undo", half);
     refused!(11, ["no journal", "missing"]; "inject", "--undo", path("missing"));
     assert_eq!(files_below(&target), written, "a wrong journal takes nothing back");
 

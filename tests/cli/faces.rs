@@ -508,6 +508,13 @@ fn usmtutils_verifies_extracts_and_removes_a_store() {
     fs_err::write(desk.path("store/notes.txt"), "mine").unwrap();
     desk.run("usmtutils.exe /rd @store /y").ends(0);
     assert_eq!(files_below(&desk.path("store")), [PathBuf::from("notes.txt")], "what is no store stays");
+
+    // A datastore of `extract` may hold many computers.
+    let many = desk.path("many");
+    run!("extract", "--source", sample(), "--user", "anna", "--datastore", many);
+    let before = files_below(&many);
+    assert!(desk.run("usmtutils.exe /rd @many /y").ends(27).told().contains("coldstate forget"));
+    assert_eq!(files_below(&many), before);
 }
 
 /// Changes bytes in the largest pack.

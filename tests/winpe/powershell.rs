@@ -12,11 +12,12 @@ use super::{files, sequences, winpe};
 const CMDLETS: &str = include_str!("cmdlets.txt");
 
 /// What every function and cmdlet of PowerShell itself that the scripts use may be given.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "Join-Path",
     "New-Object",
     "Set-StrictMode",
     "Split-Path",
+    "Test-Path",
     "Write-Output",
     "Write-Verbose",
     "Write-Warning",

@@ -57,7 +57,7 @@ fn explain_names_the_deciding_rule_and_all_that_spoke() {
     );
     assert!(ran.text().contains("the old one overwrites it"), "{}", ran.told());
     refused!(11, ["no path on the volume"]; "rules", "explain", "--source", sample(), r"Z:\x");
-    refused!(11, ["No user matches bob"]; "rules", "explain", "--source", sample(), "--user", "bob", r"\Users");
+    refused!(11, ["No user of OLDPC-07 matches `bob`"]; "rules", "explain", "--source", sample(), "--user", "bob", r"\Users");
 }
 
 #[test]

@@ -185,6 +185,13 @@ fn extract(line: &Line) -> Result<Task, Failed> {
 fn remove(line: &Line) -> Result<Task, Failed> {
     let path = StorePath::of_file(Path::new(line.value("/rd").unwrap_or_default()));
     let datastore = datastore(path.path())?;
+    if datastore != path.datastore() {
+        // One in the StorePath itself may hold many computers.
+        let message =
+            format!("{} is a datastore of `extract`, not a store of scanstate.", path.path().display());
+        let hint = "`coldstate forget` and `coldstate prune` remove from it what is not needed.";
+        return Err(Wrong::new(Exit::DatastoreNotUsable as u8, message, hint).into());
+    }
     if !line.has("/y") && !agreed(&datastore)? {
         return Ok(Task::Say("Nothing was removed.".to_owned(), Exit::Cancelled as u8));
     }
