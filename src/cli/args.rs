@@ -37,7 +37,7 @@ Exit codes:
     2  cancelled                              42  datastore damaged
     3  done, some items skipped or failed     61  stopped at an item error
    11  bad arguments                          71  system error
-   14  local accounts are missing             72  write failed
+   14  no user could be injected              72  write failed
    26  no Windows found, or several          111  source is locked by BitLocker
    27  datastore not usable                  112  no disk or volume visible
    28  rule or template file                 113  inject undone after a failure
@@ -50,6 +50,7 @@ Windows among the local disks.";
 
 /// How a run speaks.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
 pub(super) struct Output {
     /// Print one JSON document on standard output instead of text
     #[arg(long, global = true)]
@@ -75,13 +76,13 @@ pub(super) struct Output {
     #[arg(skip)]
     pub(super) dialog: Option<Heading>,
     /// On Windows: show what extract, inject, verify and estimate do in a window
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Window")]
     pub(super) window: bool,
     /// Let nobody cancel the run: the window cannot, and Ctrl+C has no effect
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Window")]
     pub(super) no_cancel: bool,
     /// Unless all went well, keep the window until it is closed, or SECONDS have passed; else it goes when the run ends
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0, help_heading = "Window")]
     pub(super) window_wait: u32,
     /// How the command line that began the run is told in the log and the progress file.
     #[arg(skip)]
@@ -117,6 +118,7 @@ impl Default for ToldAs {
 
 /// How shares of other computers are reached.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Share")]
 pub(super) struct Network {
     /// On Windows: connect to the share of the datastore as NAME or DOMAIN\NAME
     #[arg(long, global = true, value_name = "NAME", requires = "net_password_file")]
@@ -168,6 +170,7 @@ pub(super) enum Verb {
 
 /// Which volume and Windows of a source.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Source")]
 pub(super) struct Place {
     /// Use partition N of the disk, as numbered by `inspect`
     #[arg(long, value_name = "N")]
@@ -187,7 +190,7 @@ pub(super) struct Inspect {
     #[command(flatten)]
     pub(super) place: Place,
     /// Compare our reading of the volume with a second, independent reader's
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) cross_check: bool,
 }
 
@@ -240,6 +243,7 @@ pub(super) struct Reg {
 
 /// Which users. Patterns may hold `*` and `?`, and are NAME, DOMAIN\NAME or a SID.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Users")]
 pub(super) struct Users {
     /// Every user with a profile, also those whose account cannot be resolved
     #[arg(long)]
@@ -273,6 +277,7 @@ fn date(text: &str) -> Result<FileTime, String> {
 
 /// The password of a datastore.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Datastore")]
 pub(super) struct PasswordFile {
     /// The datastore is encrypted; its password is the first line of FILE
     #[arg(long, value_name = "FILE")]
@@ -291,6 +296,7 @@ impl PasswordFile {
 
 /// The files that say what to take.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Rules")]
 pub(super) struct Choose {
     /// Template, or USMT's Config.xml or Offline.xml; told apart by what is in it (may be given several times)
     #[arg(long, value_name = "FILE")]
@@ -348,7 +354,7 @@ pub(super) struct RulesExplain {
 #[derive(Args, Clone, Debug)]
 pub(super) struct Taking {
     /// Image file, disk, volume, or `auto`; in a task sequence it need not be said
-    #[arg(long)]
+    #[arg(long, help_heading = "Source")]
     pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) place: Place,
@@ -370,7 +376,7 @@ pub(super) struct Estimate {
     #[command(flatten)]
     pub(super) taking: Taking,
     /// Folder of the datastore, or where it would be made: its free space is compared with what is needed
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Datastore")]
     pub(super) datastore: Option<PathBuf>,
 }
 
@@ -379,30 +385,30 @@ pub(super) struct Extract {
     #[command(flatten)]
     pub(super) taking: Taking,
     /// Folder of the datastore; made when it does not exist, encrypted with --password-file
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Datastore")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
     /// How hard to try to make the contents small; `fast` where no template says
-    #[arg(long, value_enum, value_name = "HOW")]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Datastore")]
     pub(super) compression: Option<Compression>,
     /// Write the path of every file that was taken to FILE, one a line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub(super) listfiles: Option<PathBuf>,
     /// Store under this computer name instead of the one the old Windows had
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Datastore")]
     pub(super) computer: Option<String>,
     /// When all are safe, remove the earlier personalities of the same users and computer
-    #[arg(long)]
+    #[arg(long, help_heading = "Datastore")]
     pub(super) replace: bool,
     /// End at the first item that cannot be read whole, unless a Config.xml calls its error not fatal
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) stop_at_error: bool,
     /// What to do with files that are encrypted by EFS
-    #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
+    #[arg(long, value_enum, value_name = "HOW", default_value = "keep", help_heading = "Run")]
     pub(super) efs: Efs,
     /// Show what would be taken, and take nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
 }
 
@@ -430,6 +436,7 @@ pub(super) enum Compression {
 
 /// A datastore that exists.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Datastore")]
 pub(super) struct Store {
     /// Folder of the datastore
     #[arg(long, value_name = "FOLDER")]
@@ -455,6 +462,7 @@ pub(super) fn needed<T>(value: Option<T>, option: &str) -> Result<T, UserError> 
 
 /// Whose personalities.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Users")]
 pub(super) struct Whose {
     /// Personalities of this computer
     #[arg(long, value_name = "NAME")]
@@ -466,6 +474,7 @@ pub(super) struct Whose {
 
 /// Which personalities of a datastore.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Users")]
 pub(super) struct Select {
     #[command(flatten)]
     pub(super) store: Store,
@@ -481,23 +490,23 @@ pub(super) struct Export {
     #[command(flatten)]
     pub(super) select: Select,
     /// New folder, or new file ending in .zip; inside it, files by computer, user and path
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Run")]
     pub(super) to: PathBuf,
     /// Only files whose name matches PATTERN, such as *.doc (may be given several times)
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", help_heading = "Run")]
     pub(super) include: Vec<String>,
     /// Not the files whose name matches PATTERN, unless --include does (may be given several times)
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", help_heading = "Run")]
     pub(super) exclude: Vec<String>,
     /// Replace files that exist in the folder
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) overwrite: bool,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Inject {
     /// Folder of the datastore
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Datastore")]
     pub(super) datastore: Option<PathBuf>,
     #[command(flatten)]
     pub(super) password: PasswordFile,
@@ -505,10 +514,10 @@ pub(super) struct Inject {
     #[arg(long, value_name = "NAME")]
     pub(super) computer: Option<String>,
     /// Folder, or the root of a mounted NTFS volume, that takes the place of the old volume's root
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Target")]
     pub(super) target: Option<PathBuf>,
     /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
-    #[arg(long, conflicts_with = "target")]
+    #[arg(long, conflicts_with = "target", help_heading = "Target")]
     pub(super) live: bool,
     #[command(flatten)]
     pub(super) users: Users,
@@ -535,24 +544,24 @@ pub(super) struct Inject {
     pub(super) enable_accounts: bool,
     /// Run the commands that rule files want run in the new Windows: the machine's as the system, a user's at his first
     /// logon
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) run_rule_commands: bool,
     /// The coldstate.exe that finishes in the new Windows what only it can do; on Windows this program itself when not
     /// given
-    #[arg(long, value_name = "EXE")]
+    #[arg(long, value_name = "EXE", help_heading = "Run")]
     pub(super) first_start_tool: Option<PathBuf>,
     /// What to do with files that exist in the target; without it a target without a Windows must be empty, and in a
     /// Windows both are kept
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Run")]
     pub(super) merge: Option<Merge>,
     /// Where to write the journal that `--undo` needs; beside the target when not given
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub(super) journal: Option<PathBuf>,
     /// Take back what the run that wrote this journal has done
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "live", "users", "merge"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["datastore", "computer", "target", "live", "users", "merge"], help_heading = "Run")]
     pub(super) undo: Option<PathBuf>,
     /// Show what would be written and what the target cannot hold, and write nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
 }
 
@@ -576,10 +585,10 @@ pub(super) struct Forget {
     #[command(flatten)]
     pub(super) whose: Whose,
     /// The personality of this name, as `list --json` and `verify` say it; also one that is damaged
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["computer", "user"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["computer", "user"], help_heading = "Users")]
     pub(super) name: Vec<String>,
     /// Show what would be removed, and remove nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
 }
 
@@ -588,20 +597,20 @@ pub(super) struct Prune {
     #[command(flatten)]
     pub(super) store: Store,
     /// First remove personalities written more than DAYS ago
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", help_heading = "Run")]
     pub(super) older_than: Option<u32>,
     /// Keep the last N personalities of each user of each computer; without --older-than, remove all others
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Run")]
     pub(super) keep_last: Option<u32>,
     /// Take a run that wrote nothing for HOURS for dead and remove its leftovers; should it live, it fails, and nothing
     /// that was committed is lost
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    #[arg(long, value_name = "HOURS", default_value_t = 24, help_heading = "Run")]
     pub(super) dead_after: u32,
     /// Allow for computers that see files on the share up to SECONDS late; 0 for a local disk that nobody shares
-    #[arg(long, value_name = "SECONDS", default_value_t = 12)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 12, help_heading = "Run")]
     pub(super) share_delay: u32,
     /// Show what would be removed, and remove nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub(super) dry_run: bool,
 }
 
