@@ -54,6 +54,20 @@ impl Job {
         self.extracted.inject(&self.image, number, &args)
     }
 
+    /// The exit code of a run that may fail, and what it said.
+    fn try_inject(&self, more: &[&str]) -> (Option<i32>, String) {
+        let mount = self.extracted.mount(&self.image);
+        let output = Command::new(env!("CARGO_BIN_EXE_coldstate"))
+            .args(["inject", "--computer", "OLDPC-07", "--datastore"])
+            .arg(self.extracted.dir.path().join("store"))
+            .arg("--target")
+            .arg(mount.path())
+            .args(more)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
     fn undo(&self, number: u32) {
         let _mount = self.extracted.mount(&self.image);
         let journal = self.extracted.journal(number);
@@ -243,30 +257,68 @@ fn the_service_is_as_create_service_makes_it(job: &Job) {
     assert_eq!(granted, ["S-1-5-18", "S-1-5-32-544"]);
 }
 
+/// A user of a domain goes to another one, and one of the old computer to a domain; each under the SID he has there.
+#[test]
+fn whole_domains_are_mapped() {
+    let Some(job) = Job::new("sample") else { return };
+    let (anna, jsmith) = ("S-1-5-21-6-6-6-1501", "S-1-5-21-6-6-6-1502");
+    let sids = [format!(r"FABRIKAM\anna={anna}"), format!(r"FABRIKAM\jsmith={jsmith}")];
+    let report = job.extracted.inject(
+        &job.image,
+        1,
+        &[
+            ["--map-domain", "CONTOSO=FABRIKAM"],
+            ["--map-domain", "OLDPC-07=FABRIKAM"],
+            ["--map-user", &sids[0]],
+            ["--map-user", &sids[1]],
+        ]
+        .concat(),
+    );
+    let software = job.hive("Windows/System32/config/SOFTWARE");
+    let tree = job.tree();
+    for (old, name, sid) in [(r"OLDPC-07\anna", "anna", anna), (r"CONTOSO\jsmith", "jsmith", jsmith)] {
+        let account = &settler(&report, old)["account"];
+        assert_eq!((&account["name"], &account["domain"]), (&name.into(), &"FABRIKAM".into()), "{account}");
+        let entry = software.key(format!(r"Microsoft\Windows NT\CurrentVersion\ProfileList\{sid}").as_str());
+        let image_path = entry.unwrap().text("ProfileImagePath").unwrap().to_string();
+        assert_eq!(image_path, format!(r"%SystemDrive%\Users\{name}"));
+        permissions(&tree, &sid.parse().unwrap(), &WinPath::parse(&format!(r"\Users\{name}")));
+    }
+    // No descriptor names who they were.
+    let olds = job.extracted.shown.iter().filter_map(|shown| shown.user()?.sid.clone());
+    for old in olds.map(|sid| sid.to_bytes()) {
+        for (path, seen) in tree.iter().filter(|(path, _)| path.starts_with("Users")) {
+            assert!(!seen.security.0.windows(old.len()).any(|part| part == old), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_windows_that_would_copy_the_profile_takes_nobody() {
+    let Some(job) = Job::new("sample") else { return };
+    fs_err::copy(support::image("win11copyprofile").unwrap(), &job.image).unwrap();
+    let before = job.tree();
+    for more in [&[][..], &["--dry-run"]] {
+        let (code, said) = job.try_inject(&[&["--user", "jsmith"][..], more].concat());
+        assert_eq!(code, Some(14), "{said}");
+        assert!(
+            said.contains(r"CONTOSO\jsmith: \Windows\Panther\unattend.xml has CopyProfile=true"),
+            "{said}"
+        );
+        assert!(said.contains("Take CopyProfile out of the unattend file"), "{said}");
+    }
+    assert_same(&job.tree(), &before);
+}
+
 #[test]
 fn a_rule_about_nobody_is_an_error_and_nothing_is_written() {
     let Some(job) = Job::new("sample") else { return };
     let before = job.tree();
-    let mount = job.extracted.mount(&job.image);
-    let store = job.extracted.dir.path().join("store");
-    let run = |rule: [&str; 2]| {
-        let args = ["inject", "--computer", "OLDPC-07", rule[0], rule[1]];
-        let output = Command::new(env!("CARGO_BIN_EXE_coldstate"))
-            .args(args)
-            .arg("--datastore")
-            .arg(&store)
-            .arg("--target")
-            .arg(mount.path())
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
     for rule in [["--map-user", "ana=maria"], ["--map-domain", "CONTSO=FABRIKAM"]] {
-        let (code, said) = run(rule);
+        let (code, said) = job.try_inject(&rule);
         assert_eq!(code, Some(11), "{said}");
         assert!(said.contains(&format!("{} {} matches no user", rule[0], rule[1])), "{said}");
     }
-    assert_eq!(run(["--map-user", "anna"]).0, Some(11));
-    drop(mount);
+    assert_eq!(job.try_inject(&["--map-user", "anna"]).0, Some(11));
     assert_same(&job.tree(), &before);
 }

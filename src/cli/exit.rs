@@ -16,8 +16,8 @@ pub enum Exit {
     DoneWithNotes = 3,
     /// The command line makes no sense.
     BadArguments = 11,
-    /// No user was injected: the new Windows lacks the local accounts, and they were not to be made.
-    NoAccount = 14,
+    /// No user was injected: each was refused, mostly because the new Windows lacks his local account.
+    NobodyInjected = 14,
     /// No Windows on the source, or several and none was chosen.
     NoInstallation = 26,
     /// The datastore is missing, not one, or not writable.
@@ -74,7 +74,7 @@ mod tests {
             (Exit::Cancelled, "cancelled"),
             (Exit::DoneWithNotes, "done, some items skipped or failed"),
             (Exit::BadArguments, "bad arguments"),
-            (Exit::NoAccount, "local accounts are missing"),
+            (Exit::NobodyInjected, "no user could be injected"),
             (Exit::NoInstallation, "no Windows found, or several"),
             (Exit::DatastoreNotUsable, "datastore not usable"),
             (Exit::RuleFile, "rule or template file"),

@@ -309,24 +309,30 @@ impl Run<'_> {
     }
 }
 
-/// Ends the run, before anything is written, where every user is refused and accounts are missing: USMT does the same.
+/// Ends the run, before anything is written, where every user is refused: no task sequence may take that for done.
 fn somebody_can_be_injected(settlers: &[Settler], args: &args::Inject) -> Result<(), UserError> {
     let users = || settlers.iter().filter(|settler| settler.account.is_some() || settler.refusal.is_some());
-    let missing: Vec<&str> =
-        users().filter_map(|settler| settler.refusal.as_ref()?.missing.as_deref()).collect();
-    if missing.is_empty() || args.create_accounts || users().any(|settler| settler.refusal.is_none()) {
+    let refusals = || users().filter_map(|settler| Some((settler, settler.refusal.as_ref()?)));
+    // Accounts that are made at the first start are refused until then.
+    if args.create_accounts || users().next().is_none() || refusals().count() < users().count() {
         return Ok(());
     }
-    let mut what =
-        format!("No user can be injected: the new Windows lacks the local accounts {}.", missing.join(", "));
-    for settler in users() {
-        if let Some(refusal) = settler.refusal.as_ref().filter(|refusal| refusal.missing.is_none()) {
-            what.push_str(&format!(" {}: {} {}", settler.old, refusal.reason, refusal.next));
+    let missing: Vec<&str> = refusals().filter_map(|(_, refusal)| refusal.missing.as_deref()).collect();
+    let lacking = match missing.is_empty() {
+        true => String::new(),
+        false => format!(" The new Windows lacks the local accounts {}.", missing.join(", ")),
+    };
+    let others = refusals().filter(|(_, refusal)| refusal.missing.is_none());
+    let others: String = others
+        .map(|(settler, refusal)| format!(" {}: {} {}", settler.old, refusal.reason, refusal.next))
+        .collect();
+    let hint = match missing.is_empty() {
+        true => "The personalities stay in the datastore; nothing was written.",
+        false => {
+            "Give --create-accounts to make them, or --map-user OLD=NEW to use others; nothing was written."
         }
-    }
-    Err(UserError::new(Exit::NoAccount, what).hint(
-        "Give --create-accounts to make them, or --map-user OLD=NEW to use others; nothing was written.",
-    ))
+    };
+    Err(UserError::new(Exit::NobodyInjected, format!("No user can be injected.{lacking}{others}")).hint(hint))
 }
 
 impl Settlement {

@@ -55,7 +55,11 @@ pub(super) const CODES: [(u8, &str, &str); 29] = [
     ),
     (12, "USMT_ERROR_OPTION_PARAM_TOO_LARGE", "a StorePath or key of more than 256 characters"),
     (13, "USMT_INIT_LOGFILE_FAILED", "the `/l` log cannot be written"),
-    (14, "USMT_ERROR_USE_LAC", "local accounts are missing, and `/lac` is not given"),
+    (
+        14,
+        "USMT_ERROR_USE_LAC",
+        "nobody can be injected: local accounts are missing and `/lac` is not given, or every user is refused for the reason that is told",
+    ),
     (26, "USMT_INIT_ERROR", "no Windows, or several and none is chosen"),
     (
         27,
