@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{error::UserError, exit::Exit};
-use crate::{inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading};
+use crate::{
+    inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading,
+    windows::ProfileKind,
+};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -263,6 +266,16 @@ pub(super) struct Users {
     /// The precedence of USMT's `/ui`, `/uel` and `/ue`.
     #[arg(skip)]
     pub(super) usmt_order: bool,
+    /// Only accounts of these kinds, where a template says so.
+    #[arg(skip)]
+    pub(super) kinds: Vec<ProfileKind>,
+}
+
+impl Users {
+    /// Whether the command line says whose: a template's choice is then not asked for.
+    pub(super) fn are_chosen(&self) -> bool {
+        self.all_users || !self.users.is_empty() || self.used_within.is_some() || self.used_since.is_some()
+    }
 }
 
 /// Reads a date: its first moment in UTC.
@@ -519,6 +532,9 @@ pub(super) struct Inject {
     /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
     #[arg(long, conflicts_with = "target", help_heading = "Target")]
     pub(super) live: bool,
+    /// Template: its users, and what it says of collisions; its rules travel with the personalities
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) users: Users,
     /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may

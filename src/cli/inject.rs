@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use super::{
     args::{self, Merge, Select, needed},
+    choices::Choices,
     console::{Console, bytes},
     error::UserError,
     exit::Exit,
     interrupt, password,
     store::{self, describe},
+    users::profile_kind,
 };
 use crate::{
     gather::Collisions,
@@ -66,6 +68,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     if let Some(journal) = &args.undo {
         return undo(console, journal);
     }
+    let args = &by_template(console, args.clone())?;
     let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
     let computer = needed(args.computer.as_ref(), "--computer NAME")?;
     let mut target = open(args)?;
@@ -111,6 +114,28 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
         inject::undo_in(&*target, path, &record).map_err(failed)?;
     }
     result
+}
+
+/// Adds what a template says of an injection: whose personalities, and what happens on a collision. Its rules and
+/// components were chosen at the extraction, and travel with the personalities. The command line comes first.
+fn by_template(console: &Console, mut args: args::Inject) -> Result<args::Inject, UserError> {
+    let Some(config) = args.config.clone() else { return Ok(args) };
+    let message = format!("`{}` is no template.", config.display());
+    let choices = Choices::load(console, &args::Choose { config: vec![config], ..args::Choose::default() })?;
+    let Some(template) = choices.template else {
+        return Err(UserError::new(Exit::RuleFile, message)
+            .hint("Give a template of coldstate; `coldstate rules schema` prints its schema."));
+    };
+    let users = &mut args.users;
+    if !users.are_chosen() {
+        users.all_users = template.users.all;
+        users.users = template.users.include;
+        users.used_within = template.users.used_within_days;
+        users.kinds = template.users.kinds.into_iter().map(profile_kind).collect();
+    }
+    users.exclude_users.extend(template.users.exclude);
+    args.merge = args.merge.or(template.file_collision.map(of_template));
+    Ok(args)
 }
 
 /// Opens what the personalities go into.

@@ -129,7 +129,7 @@ impl Selected {
             exclude: patterns(&users.exclude_users),
             used_since: users.used_since,
             usmt_order: users.usmt_order,
-            ..UserSelection::default()
+            kinds: users.kinds.clone(),
         };
         let known: Vec<String> = self.personalities.iter().map(describe).collect();
         let last_uses = self.personalities.iter().filter_map(|one| one.header.user.as_ref()?.last_used);
@@ -137,8 +137,8 @@ impl Selected {
             (Some(days), Some(last_use_of_pc)) => selection.used_within_days(days, last_use_of_pc),
             _ => selection,
         };
-        // USMT's options speak of users, and the machine's part always comes along.
-        let comes = |one: &Personality| users.usmt_order && one.header.user.is_none();
+        // USMT's options speak of users, and the machine's part always comes along; so it does with all of a kind.
+        let comes = |one: &Personality| (users.usmt_order || users.all_users) && one.header.user.is_none();
         self.personalities.retain(|one| comes(one) || selection.decide(&as_profile(one)).taken);
         match self.personalities.is_empty() && !known.is_empty() {
             true => Err(nothing_of(&known)),
@@ -180,7 +180,10 @@ fn as_profile(personality: &Personality) -> Profile {
         sid: user.sid.clone(),
         name: user.name.clone(),
         domain: user.domain.clone(),
-        kind: if local { ProfileKind::Local } else { ProfileKind::Unknown },
+        kind: match user.kind {
+            ProfileKind::Unknown if local => ProfileKind::Local,
+            kind => kind,
+        },
         last_used: user.last_used,
         ..Profile::default()
     }

@@ -27,10 +27,7 @@ impl Wanted {
     pub(super) fn new(args: &args::Users, choices: &Choices) -> Result<Self, UserError> {
         let nobody = TemplateUsers::default();
         let template = choices.template.as_ref().map_or(&nobody, |template| &template.users);
-        let typed = args.all_users
-            || !args.users.is_empty()
-            || args.used_within.is_some()
-            || args.used_since.is_some();
+        let typed = args.are_chosen();
         if !typed && *template == nobody {
             return Err(UserError::new(Exit::BadArguments, "Nothing says which users to take.").hint(
                 "Give --all-users, --user PATTERN, --used-within DAYS, or a template with <users>; `coldstate inspect SOURCE` lists the users.",
@@ -48,7 +45,7 @@ impl Wanted {
         } else {
             selection.all = template.all;
             selection.include = patterns(&template.include);
-            selection.kinds = template.kinds.iter().map(|kind| profile_kind(*kind)).collect();
+            selection.kinds = template.kinds.iter().copied().map(profile_kind).collect();
         }
         let used_within_days = if typed { args.used_within } else { template.used_within_days };
         Ok(Self { selection, used_within_days, typed })
@@ -107,7 +104,7 @@ fn patterns<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<UserPattern>
     texts.into_iter().map(UserPattern::new).collect()
 }
 
-fn profile_kind(kind: AccountKind) -> ProfileKind {
+pub(super) fn profile_kind(kind: AccountKind) -> ProfileKind {
     match kind {
         AccountKind::Local => ProfileKind::Local,
         AccountKind::Domain => ProfileKind::Domain,

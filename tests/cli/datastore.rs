@@ -1,12 +1,13 @@
 //! Datastores, targets and journals that are missing, foreign, read-only, full or damaged, and the run after that.
 
 use std::{
+    ffi::OsString,
     io::{Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::{COMPUTER, datastore, files_below, refused, run, sample};
+use super::{COMPUTER, Ran, datastore, files_below, must_refuse, refused, run, sample};
 use crate::support;
 
 /// A file system in memory, so small that it fills up; unmounted when dropped.
@@ -267,4 +268,36 @@ fn a_dry_run_writes_nothing() {
         .ends(3);
     assert_eq!(fs_err::read_dir(&target).unwrap().count(), 0);
     assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no journal either");
+}
+
+#[test]
+fn a_template_says_who_is_injected_and_who_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let words = |template: &str, more: &[&str]| -> Vec<OsString> {
+        fs_err::write(path("people.xml"), template).unwrap();
+        let mut words: Vec<OsString> = ["inject", "--computer", COMPUTER].map(OsString::from).to_vec();
+        words.extend(["--datastore".into(), datastore().into(), "--target".into(), path("new").into()]);
+        words.extend(["--config".into(), path("people.xml").into()]);
+        words.extend(more.iter().map(OsString::from));
+        words
+    };
+    let homes = || {
+        let entries = fs_err::read_dir(path("new/Users")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    fs_err::create_dir_all(path("new/Users")).unwrap();
+    fs_err::write(path("new/Users/mine.txt"), "mine").unwrap();
+
+    let domain = r#"<template name="Domain"><users all="yes" kinds="domain"/><collisions files="destination"/></template>"#;
+    Ran::of(&words(domain, &[])).ends(3);
+    assert_eq!(homes(), ["Public", "jsmith", "mine.txt"], "the machine's part comes along");
+    // The command line comes first, and a template's exclusions hold.
+    Ran::of(&words(domain, &["--user", "anna"])).ends(3);
+    assert_eq!(homes(), ["Public", "anna", "jsmith", "mine.txt"]);
+    let nobody = r#"<template name="X"><users all="yes"><exclude>*</exclude></users></template>"#;
+    must_refuse(11, &["No personality in the datastore matches"], &words(nobody, &["--user", "x*"]));
+    must_refuse(28, &["people.xml", "is no template", "rules schema"], &words("<migration urlid='x'/>", &[]));
 }

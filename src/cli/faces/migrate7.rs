@@ -4,22 +4,14 @@
 //! Its configuration files are its own; `/config` takes our templates. What the line leaves open, the verb asks the task
 //! sequence for: the datastore, and `M7SOURCE`.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
 
 use super::{
     Failed, Native, Task, is_boot_image, read_old_windows,
     switches::{Line, Switch, Value, Verdict, Wrong},
 };
 use crate::{
-    cli::{
-        args::{Choose, Inject, Verb},
-        choices::Choices,
-        console::Console,
-        error::UserError,
-        exit::Exit,
-        inject::of_template,
-        session, verb,
-    },
+    cli::{args::Verb, session, verb},
     store::Password,
 };
 use Value::{None as Nothing, Required};
@@ -119,7 +111,6 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         let message = "Only one of /autoextract, /autobackup and /autoinject can be done at once.";
         return Err(Wrong::arguments(message, "Run the program once for each.").into());
     }
-    let config = line.value("/config").map(PathBuf::from);
     let mut native = match line.has("/autoinject") {
         true => injecting(&line),
         false => extracting(&line),
@@ -145,11 +136,7 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     Ok(Task::Run(
         Box::new(arguments),
         Box::new(move |console, what| match what {
-            Verb::Inject(args) => {
-                let mut args = args.clone();
-                by_template(console, config, &mut args)?;
-                verb(console, &Verb::Inject(args))
-            }
+            Verb::Inject(_) => verb(console, what),
             other => read_old_windows(console, other),
         }),
     ))
@@ -169,29 +156,10 @@ fn injecting(line: &Line) -> Native {
     if cfg!(windows) && !is_boot_image() && !line.native.iter().any(|word| word.starts_with("--target")) {
         native.flag("--live");
     }
+    line.values("/config").for_each(|file| native.option("--config", file));
     line.values("/source").for_each(|name| native.option("--computer", name));
     line.values("/domain").for_each(|name| native.option("--map-domain", &format!("*={name}")));
     native
-}
-
-/// What a template says of an injection: whose personalities, and what happens on a collision. Its rules and components
-/// were chosen at extraction, and travel with the personalities.
-fn by_template(console: &Console, config: Option<PathBuf>, args: &mut Inject) -> Result<(), UserError> {
-    let Some(config) = config else { return Ok(()) };
-    let choices = Choices::load(console, &Choose { config: vec![config.clone()], ..Choose::default() })?;
-    let Some(template) = choices.template else {
-        let message = format!("`{}` is no template.", config.display());
-        return Err(UserError::new(Exit::RuleFile, message)
-            .hint("Give a template of coldstate; `coldstate rules schema` prints its schema."));
-    };
-    let users = &mut args.users;
-    if !users.all_users && users.users.is_empty() {
-        users.users.extend(template.users.include);
-        users.used_within = users.used_within.or(template.users.used_within_days);
-    }
-    users.exclude_users.extend(template.users.exclude);
-    args.merge = args.merge.or(template.file_collision.map(of_template));
-    Ok(())
 }
 
 fn help() -> String {
@@ -205,6 +173,8 @@ fn help() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::cli::args::Arguments;
 
