@@ -206,7 +206,7 @@ pub fn open(root: &Path) -> Result<Box<dyn Target>, InjectError> {
 pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
     #[cfg(windows)]
     {
-        if crate::sys::registry::is_boot_image() {
+        if crate::sys::is_boot_image() {
             return Err(InjectError::NotWindows);
         }
         if !crate::sys::accounts::is_administrator() {

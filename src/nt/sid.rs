@@ -69,6 +69,21 @@ impl Sid {
         Self { identifier_authority: authority.into(), sub_authorities: Box::default() }
     }
 
+    /// `S-1-5-18`: the system itself, LocalSystem.
+    pub fn system() -> Self {
+        Self::of_authority(5).with_rid(18)
+    }
+
+    /// `S-1-5-32-…`: a group that every Windows has, by its number.
+    pub fn built_in_group(rid: u32) -> Self {
+        Self::of_authority(5).with_rid(32).with_rid(rid)
+    }
+
+    /// `S-1-5-32-544`.
+    pub fn administrators() -> Self {
+        Self::built_in_group(544)
+    }
+
     /// The last sub-authority: the number of an account within its domain or machine.
     pub fn rid(&self) -> Option<u32> {
         self.sub_authorities.last().copied()

@@ -4,6 +4,8 @@ use std::{ffi::CStr, io};
 
 use windows_sys::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
 
+use super::wide::wide;
+
 /// A function whose signature the caller knows.
 pub(super) type Function = unsafe extern "system" fn() -> isize;
 
@@ -13,9 +15,9 @@ pub(super) type Function = unsafe extern "system" fn() -> isize;
 /// When this Windows has no such library, or none with such a function.
 #[allow(unsafe_code)]
 pub(super) fn function(library: &str, name: &CStr) -> io::Result<Function> {
-    let wide: Vec<u16> = library.encode_utf16().chain([0]).collect();
+    let library_name = wide(library);
     // SAFETY: the name ends with NUL and outlives the call.
-    let module = unsafe { LoadLibraryW(wide.as_ptr()) };
+    let module = unsafe { LoadLibraryW(library_name.as_ptr()) };
     if module.is_null() {
         return Err(io::Error::last_os_error());
     }

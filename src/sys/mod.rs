@@ -8,6 +8,9 @@ pub mod device;
 pub mod map;
 /// Files with all that NTFS keeps about them.
 pub mod files;
+/// Texts for Win32.
+#[cfg(windows)]
+mod wide;
 /// Functions of libraries that may not be there.
 #[cfg(windows)]
 mod library;
@@ -23,3 +26,13 @@ pub mod network;
 pub mod service;
 /// One plain window.
 pub mod window;
+
+/// True in a boot image: in Windows PE, whose setup makes a key that no other Windows has.
+pub fn is_boot_image() -> bool {
+    #[cfg(windows)]
+    {
+        registry::has_key(registry::Root::Machine, r"SYSTEM\CurrentControlSet\Control\MiniNT")
+    }
+    #[cfg(not(windows))]
+    false
+}

@@ -19,7 +19,7 @@ use super::{
     exit::Exit,
     perform, usage, verb,
 };
-use crate::store::Password;
+use crate::{store::Password, sys::is_boot_image};
 use switches::{Line, Wrong};
 
 /// A program whose command lines are understood.
@@ -183,11 +183,6 @@ fn read_old_windows(console: &Console, what: &Verb) -> Result<Exit, UserError> {
         }
         other => verb(console, other),
     }
-}
-
-/// True in a boot image, by the drive that Windows PE runs from, which is how MDT tells it too.
-fn is_boot_image() -> bool {
-    std::env::var_os("SystemDrive").is_some_and(|drive| drive.eq_ignore_ascii_case("X:"))
 }
 
 #[cfg(test)]

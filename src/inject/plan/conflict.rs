@@ -8,7 +8,7 @@ use super::{
     There,
     fit::kept_reparse,
     names,
-    numbers::{Look, MOST_NUMBERS, Numbers},
+    numbers::{Look, Numbered, Numbers},
     planner::{Going, Planner},
 };
 use crate::{
@@ -125,14 +125,14 @@ impl Planner<'_> {
 
     /// Decides where a folder called `name` in a folder of the target goes.
     pub(super) fn decide_folder(
-        &self,
+        &mut self,
         source: usize,
         parent: &WinPath,
         name: &NtString,
     ) -> Result<(WinPath, There), String> {
         let wanted = parent.join(name);
-        let found = self.found(parent, name);
-        if let Some(found) = found.filter(|found| found.is_folder) {
+        let found = self.found(parent, name).cloned();
+        if let Some(found) = found.as_ref().filter(|found| found.is_folder) {
             // Merely going through it needs no right to write there.
             names::check_name(name)
                 .and_then(|()| names::check_path(&wanted))
@@ -156,24 +156,31 @@ impl Planner<'_> {
     }
 
     fn numbered_folder(
-        &self,
+        &mut self,
         source: usize,
         parent: &WinPath,
         name: &NtString,
     ) -> Result<(WinPath, There), String> {
-        for name in (1..MOST_NUMBERS).map(|number| NewName::default().make(name, number)) {
-            let path = parent.join(&name);
-            match self.found(parent, &name) {
-                _ if self.taken.contains(&path.to_upper()) => {}
-                None => return self.check_name(source, parent, &name, true).map(|()| (path, There::Nothing)),
+        let pattern = NewName::default();
+        let is_settled = self.is_settled(source);
+        let key = (parent.to_upper(), name.to_upper(), pattern.clone(), Numbered::Folders { is_settled });
+        let mut numbers = self.numbers.remove(&key).unwrap_or_default();
+        let free = numbers.free(|number| {
+            let new = pattern.make(name, number);
+            match self.found(parent, &new) {
+                _ if self.taken.contains(&parent.join(&new).to_upper()) => Look::Taken,
+                None => Look::Nothing,
                 // What an earlier inject made.
-                Some(found) if found.is_folder && self.is_settled(source) => {
-                    return Ok((parent.join(&found.name), There::Folder));
-                }
-                Some(_) => {}
+                Some(found) if found.is_folder && is_settled => Look::Nothing,
+                Some(_) => Look::Taken,
             }
+        });
+        self.numbers.insert(key, numbers);
+        let new = pattern.make(name, free.ok_or(NO_NUMBER)?);
+        match self.found(parent, &new) {
+            Some(found) => Ok((parent.join(&found.name), There::Folder)),
+            None => self.check_name(source, parent, &new, true).map(|()| (parent.join(&new), There::Nothing)),
         }
-        Err(NO_NUMBER.into())
     }
 
     /// Decides where a file, or a link, called `name` in a folder of the target goes.
@@ -242,7 +249,7 @@ impl Planner<'_> {
         name: &NtString,
         pattern: &NewName,
     ) -> Result<Decision, InjectError> {
-        let key = (parent.to_upper(), name.to_upper(), pattern.clone());
+        let key = (parent.to_upper(), name.to_upper(), pattern.clone(), Numbered::Files);
         let mut numbers = self.numbers.remove(&key).unwrap_or_default();
         let decision = self.number_of(going, parent, name, pattern, &mut numbers);
         self.numbers.insert(key, numbers);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 /// How many numbers are tried.
-pub(super) const MOST_NUMBERS: u32 = 10_000;
+const MOST_NUMBERS: u32 = 10_000;
 
 /// What is where a number leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,16 @@ pub(super) enum Look {
     /// A file of the target.
     File {
         size: u64,
+    },
+}
+
+/// What the numbers are for: a folder that a file must not take may be just the one for a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Numbered {
+    Files,
+    Folders {
+        /// In a Windows, folders of an earlier inject are used again.
+        is_settled: bool,
     },
 }
 

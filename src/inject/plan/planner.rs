@@ -7,7 +7,7 @@ use super::{
     conflict::{Collision, Decision, Leave},
     fit::{drop_bad_short_names, is_written, lost, unfit, why_not},
     names,
-    numbers::Numbers,
+    numbers::{Numbered, Numbers},
 };
 use crate::{
     gather::{FileItem, Hash, IniItem, Restore},
@@ -50,8 +50,9 @@ pub(super) struct Planner<'a> {
     brought: HashMap<u64, (usize, Hash)>,
     /// What rules want out of the way, by upper-case path, as long as nothing of the personality is the same.
     pub(super) removals: BTreeMap<WinPath, WinPath>,
-    /// What is known of the numbered names of a folder: by its path, the name, both in upper case, and the pattern.
-    pub(super) numbers: HashMap<(WinPath, NtString, rules::NewName), Numbers>,
+    /// What is known of the numbered names of a folder: by its path, the name, both in upper case, the pattern, and what is
+    /// to be called so.
+    pub(super) numbers: HashMap<(WinPath, NtString, rules::NewName, Numbered), Numbers>,
     /// Shell links that are only written if their target is there in the end.
     conditional: Vec<(usize, usize, Box<FileItem>)>,
     /// Bytes of rewritten links so far.

@@ -86,7 +86,7 @@ impl RunningWindows for ThisWindows {
     }
 
     fn read_hive(&self, hive: LoadedHive) -> io::Result<Hive> {
-        let system = SecurityDescriptor::build(0, &Sid::of_authority(5).with_rid(18), &[]);
+        let system = SecurityDescriptor::build(0, &Sid::system(), &[]);
         let mut copy = Hive::create(MINOR, "ROOT", &system.map_err(io::Error::other)?, FileTime::default())
             .map_err(io::Error::other)?;
         copy.set_clock(FileTime::default());

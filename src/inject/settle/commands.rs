@@ -14,7 +14,8 @@ use crate::{
     windows::Environment,
 };
 
-const RUN_ONCE: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce";
+/// Where programs wait for the next logon of a user.
+pub(super) const RUN_ONCE: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce";
 /// Most commands of one user. More would keep the first logon waiting, and no rule file has them.
 const MOST_OF_USER: usize = 100;
 /// The phases of an injection, in their order.

@@ -69,7 +69,7 @@ pub(super) fn wanted(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
 pub(super) fn of_local_account(old: &User, rules: &[ChangeGroup]) -> Vec<Group> {
     let groups = wanted(old, rules);
     if groups.is_empty() {
-        vec![Group { group: "Users".into(), group_sid: Some(built_in(USERS)) }]
+        vec![Group { group: "Users".into(), group_sid: Some(Sid::built_in_group(USERS)) }]
     } else {
         groups
     }
@@ -89,11 +89,7 @@ fn is_group(text: &str, name: &str, sid: Option<&Sid>) -> bool {
 
 fn named(name: &str) -> Group {
     let rid = BUILT_IN.iter().find(|(known, _)| super::accounts::same(known, name)).map(|(_, rid)| *rid);
-    Group { group: name.to_owned(), group_sid: rid.map(built_in) }
-}
-
-fn built_in(rid: u32) -> Sid {
-    Sid::of_authority(5).with_rid(32).with_rid(rid)
+    Group { group: name.to_owned(), group_sid: rid.map(Sid::built_in_group) }
 }
 
 #[cfg(test)]
@@ -109,7 +105,7 @@ mod tests {
             profile: r"\Users\anna".into(),
             last_used: None,
             groups: groups.iter().map(|name| (*name).to_owned()).collect(),
-            built_in_groups: [("Administratoren".to_owned(), built_in(544))].into(),
+            built_in_groups: [("Administratoren".to_owned(), Sid::administrators())].into(),
         }
     }
 

@@ -7,14 +7,15 @@
 //!
 //! Not yet verified on Windows.
 
+use super::commands::RUN_ONCE;
 use crate::{
     gather::{KeyItem, User, ValueItem},
     inject::running::registry_text,
     nt::{FileTime, HexBytes, NtString, Sid, WinPath},
 };
 
-const MIGRATED_USERS: &str = r"HKCU\Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers";
-const RUN_ONCE: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\RunOnce";
+/// Where Windows looks in a user's registry for SIDs the user had, whose master keys it has to migrate.
+pub(super) const MIGRATED_USERS: &str = r"Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers";
 const COMMAND: &str = r"%SystemRoot%\system32\dpapimig.exe -quiet";
 /// `REG_SZ` and `REG_EXPAND_SZ`.
 const TEXT: u32 = 1;
@@ -31,7 +32,7 @@ pub(super) fn is_master_key(path: &WinPath, sid: &Sid) -> bool {
 
 /// Adds the note to the keys of a personality, unless they have it.
 pub(super) fn note(old: &User, old_sid: &Sid, keys: &mut Vec<KeyItem>) {
-    let user = format!(r"{MIGRATED_USERS}\{old_sid}");
+    let user = format!(r"HKCU\{MIGRATED_USERS}\{old_sid}");
     let is_noted =
         |item: &KeyItem| item.key.to_upper().units().starts_with(NtString::from(&*user).to_upper().units());
     if keys.iter().any(is_noted) {

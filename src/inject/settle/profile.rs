@@ -235,7 +235,7 @@ impl NewProfile<'_> {
     }
 
     fn grants(&self, flags: u8) -> impl Iterator<Item = Ace> {
-        let sids = [Sid::of_authority(5).with_rid(18), administrators(), self.account.sid.clone()];
+        let sids = [Sid::system(), Sid::administrators(), self.account.sid.clone()];
         sids.into_iter().map(move |sid| Ace { ace_type: 0, flags, mask: FILE_ALL, sid })
     }
 
@@ -294,10 +294,6 @@ fn register(software: &mut Hive, sid: &Sid, image_path: &str) -> Result<(), Hive
         software.set_value(key, name, ValueType::Dword, &0_u32.to_le_bytes())?;
     }
     Ok(())
-}
-
-fn administrators() -> Sid {
-    Sid::of_authority(5).with_rid(32).with_rid(544)
 }
 
 /// The reparse data of a junction to a folder of a drive.

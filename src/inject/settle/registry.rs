@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     Hives, Texts,
     closed_keys::{self, Part},
+    master_keys::MIGRATED_USERS,
     values::Redirection,
 };
 use crate::{
@@ -43,9 +44,6 @@ const MAX_ADDED: usize = 128 << 20;
 const MAX_VALUES: usize = 5_000;
 /// `HKCU\…\User Shell Folders`, where a user's folders are led elsewhere.
 const USER_SHELL_FOLDERS: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders";
-
-/// `HKCU\…\MigratedUsers`, where Windows looks for SIDs a user had, whose master keys it has to migrate.
-const MIGRATED_USERS: &str = r"Software\Microsoft\Windows NT\CurrentVersion\DPAPI\MigratedUsers";
 
 /// Whose registry it is in the new Windows.
 #[derive(Clone, Debug, PartialEq, Eq)]

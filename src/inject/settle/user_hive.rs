@@ -26,8 +26,6 @@ const POLICIES: [&str; 3] = [
     r"Software\Microsoft\Windows\CurrentVersion\Policies",
     r"System\CurrentControlSet\Policies",
 ];
-const SYSTEM: &str = "S-1-5-18";
-const ADMINISTRATORS: &str = "S-1-5-32-544";
 const RESTRICTED: &str = "S-1-5-12";
 const ALL_APPLICATION_PACKAGES: &str = "S-1-15-2-1";
 
@@ -68,11 +66,10 @@ pub fn user_classes_hive(user: &Sid, like: &Hive, time: FileTime) -> Result<Hive
 fn root_security(user: &Sid, readers: &[&str]) -> Result<SecurityDescriptor, HiveError> {
     let known = |text: &&str| text.parse::<Sid>().ok();
     let grant = |mask: u32| move |sid: Sid| Ace { ace_type: 0, flags: HANDED_DOWN, mask, sid };
-    let full = [Some(user.clone()), known(&SYSTEM), known(&ADMINISTRATORS)].into_iter().flatten();
+    let full = [user.clone(), Sid::system(), Sid::administrators()].into_iter();
     let read = readers.iter().filter_map(known);
     let dacl: Vec<Ace> = full.map(grant(ALL_ACCESS)).chain(read.map(grant(READ))).collect();
-    let owner = known(&ADMINISTRATORS).unwrap_or_else(|| user.clone());
-    SecurityDescriptor::build(0, &owner, &dacl)
+    SecurityDescriptor::build(0, &Sid::administrators(), &dacl)
         .map_err(|_| HiveError::Refused { why: "the SID of its user is too long for a security descriptor" })
 }
 

@@ -11,5 +11,5 @@ pub use profile::{create_profile, delete_profile};
 #[cfg(windows)]
 pub use win32::{
     Known, add_to_group, add_user, computer_name, delete_user, find, is_administrator, is_disabled, name_of,
-    remove_from_group,
+    remove_from_group, this_user,
 };

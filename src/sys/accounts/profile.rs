@@ -2,8 +2,10 @@
 
 use std::{io, ptr};
 
-use super::win32::wide;
-use crate::{nt::Sid, sys::library};
+use crate::{
+    nt::Sid,
+    sys::{library, wide::wide},
+};
 
 /// `CreateProfile(pszUserSid, pszUserName, pszProfilePath, cchProfilePath)`.
 type CreateProfile = unsafe extern "system" fn(*const u16, *const u16, *mut u16, u32) -> i32;

@@ -3,16 +3,30 @@
 
 use std::{
     ffi::{CStr, c_void},
-    io, ptr,
+    io,
+    os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
+    ptr,
 };
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_MEMBER_IN_ALIAS, ERROR_MEMBER_NOT_IN_ALIAS, ERROR_NO_SUCH_ALIAS},
-    Security::{CheckTokenMembership, LookupAccountNameW, LookupAccountSidW, SID_NAME_USE, SidTypeUser},
-    System::WindowsProgramming::GetComputerNameW,
+    Foundation::{ERROR_MEMBER_IN_ALIAS, ERROR_MEMBER_NOT_IN_ALIAS, ERROR_NO_SUCH_ALIAS, HANDLE},
+    Security::{
+        CheckTokenMembership, GetLengthSid, GetTokenInformation, LookupAccountNameW, LookupAccountSidW,
+        SID_NAME_USE, SidTypeUser, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    },
+    System::{
+        Threading::{GetCurrentProcess, OpenProcessToken},
+        WindowsProgramming::GetComputerNameW,
+    },
 };
 
-use crate::{nt::Sid, sys::library};
+use crate::{
+    nt::Sid,
+    sys::{
+        library,
+        wide::{wide, wide_secret},
+    },
+};
 
 /// Longest name of an account, group or domain with its end, in UTF-16 units (`UNLEN` and `GNLEN` are 256).
 const MAX_NAME: usize = 257;
@@ -59,10 +73,6 @@ pub struct Known {
     pub is_user: bool,
 }
 
-pub(super) fn wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
-}
-
 fn text(buffer: &[u16], len: u32) -> String {
     let len = usize::try_from(len).unwrap_or_default();
     String::from_utf16_lossy(buffer.get(..len).unwrap_or_default())
@@ -107,7 +117,7 @@ pub fn name_of(sid: &Sid) -> io::Result<Known> {
 /// When nothing here knows the name.
 #[allow(unsafe_code)]
 pub fn find(name: &str) -> io::Result<Known> {
-    let wide = wide(name);
+    let wide_name = wide(name);
     let (mut sid, mut domain) = ([0_u8; MAX_SID], [0_u16; MAX_NAME]);
     let (mut sid_len, mut domain_len) = (68, 257);
     let mut kind = SID_NAME_USE::default();
@@ -115,7 +125,7 @@ pub fn find(name: &str) -> io::Result<Known> {
     let found = unsafe {
         LookupAccountNameW(
             ptr::null(),
-            wide.as_ptr(),
+            wide_name.as_ptr(),
             sid.as_mut_ptr().cast(),
             &raw mut sid_len,
             domain.as_mut_ptr(),
@@ -150,11 +160,41 @@ pub fn computer_name() -> io::Result<String> {
 /// True when this process acts as an administrator: without elevation, membership does not count.
 #[allow(unsafe_code)]
 pub fn is_administrator() -> bool {
-    let mut sid = Sid::of_authority(5).with_rid(32).with_rid(544).to_bytes();
+    let mut sid = Sid::administrators().to_bytes();
     let mut is_member = 0;
     // SAFETY: a null token stands for that of this thread, `sid` is a whole SID, and `is_member` is writable.
     let asked = unsafe { CheckTokenMembership(ptr::null_mut(), sid.as_mut_ptr().cast(), &raw mut is_member) };
     asked != 0 && is_member != 0
+}
+
+/// Who runs this process.
+///
+/// # Errors
+/// When Windows does not say.
+#[allow(unsafe_code)]
+pub fn this_user() -> io::Result<Sid> {
+    let mut token: HANDLE = ptr::null_mut();
+    // SAFETY: the pseudo handle of this process is always valid, and `token` is writable.
+    if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened and nobody else owns it.
+    let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    // `TOKEN_USER`: a pointer to a SID and its attributes, and the SID behind; as 64-bit units, to be aligned.
+    let mut user = [0_u64; 16];
+    let mut len = 0;
+    // SAFETY: the token is open, and `user` has 128 writable bytes, more than the structure and any SID have together.
+    let asked = unsafe {
+        GetTokenInformation(token.as_raw_handle(), TokenUser, user.as_mut_ptr().cast(), 128, &raw mut len)
+    };
+    if asked == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call above wrote the structure to the beginning of `user`, which is aligned for it.
+    let sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
+    // SAFETY: the SID lies in `user`, is valid, and its length is asked of Windows.
+    let bytes = unsafe { std::slice::from_raw_parts(sid.cast::<u8>(), GetLengthSid(sid) as usize) };
+    Sid::parse(bytes).map_err(io::Error::other)
 }
 
 /// Makes an account of this computer.
@@ -167,7 +207,7 @@ pub fn add_user(name: &str, password: &str, enabled: bool) -> io::Result<()> {
     // SAFETY: the function of this name has this signature in every Windows.
     let add: NetUserAdd = unsafe { std::mem::transmute(function) };
     let name = wide(name);
-    let password = zeroize::Zeroizing::new(wide(password));
+    let password = wide_secret(password);
     let info = UserInfo1 {
         name: name.as_ptr(),
         password: password.as_ptr(),
@@ -272,7 +312,7 @@ mod tests {
     use super::*;
 
     fn users() -> Sid {
-        Sid::of_authority(5).with_rid(32).with_rid(545)
+        Sid::built_in_group(545)
     }
 
     /// Wine knows its one user, the built-in groups, and the computer, by these names.
@@ -286,6 +326,7 @@ mod tests {
         let known = find(&format!("{computer}\\{me}")).unwrap();
         assert!(known.is_user && known.sid.is_account(), "{known:?}");
         assert_eq!(name_of(&known.sid).unwrap(), known);
+        assert_eq!(this_user().unwrap(), known.sid);
         assert_eq!(find(&computer).unwrap().sid.with_rid(known.sid.rid().unwrap()), known.sid);
         assert!(find("CONTOSO\\nobody").is_err());
     }

@@ -18,7 +18,10 @@ use windows_sys::{
 };
 
 use super::Value;
-use crate::sys::library::{self, Function};
+use crate::sys::{
+    library::{self, Function},
+    wide::wide,
+};
 
 static IID_NULL: GUID = GUID::from_u128(0);
 static IID_IDISPATCH: GUID = GUID::from_u128(0x00020400_0000_0000_c000_000000000046);
@@ -303,10 +306,6 @@ impl Drop for Object {
         // SAFETY: gives back the one reference that this value holds; it is not used after that.
         unsafe { ((*(*this).vtable).release)(this) };
     }
-}
-
-fn wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
 }
 
 #[cfg(test)]

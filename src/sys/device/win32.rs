@@ -8,7 +8,6 @@ use std::{
     io::{self, Seek as _, SeekFrom},
     mem::offset_of,
     os::windows::{
-        ffi::OsStrExt as _,
         fs::FileExt as _,
         io::{AsRawHandle as _, FromRawHandle as _},
     },
@@ -17,7 +16,7 @@ use std::{
 };
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_SUCCESS, GENERIC_READ, INVALID_HANDLE_VALUE},
+    Foundation::{GENERIC_READ, INVALID_HANDLE_VALUE},
     Storage::FileSystem::{
         BusType1394, BusTypeMmc, BusTypeSd, BusTypeUsb, CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE,
         GetDriveTypeW, GetLogicalDrives, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, OPEN_EXISTING,
@@ -29,12 +28,12 @@ use windows_sys::Win32::{
             IOCTL_STORAGE_QUERY_PROPERTY, STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY,
             VOLUME_DISK_EXTENTS,
         },
-        Registry::{HKEY, HKEY_LOCAL_MACHINE, KEY_READ, RegCloseKey, RegOpenKeyExW},
         WindowsProgramming::{DRIVE_CDROM, DRIVE_RAMDISK, DRIVE_REMOTE},
     },
 };
 
 use super::Extent;
+use crate::sys::{is_boot_image, wide::wide};
 
 /// Most physical drives looked for; Windows numbers them from 0 and leaves gaps only where a disk was removed.
 const MAX_DRIVES: u32 = 32;
@@ -49,7 +48,7 @@ const SECTOR: u64 = 512;
 /// As Windows says; `PermissionDenied` where an administrator is needed.
 #[allow(unsafe_code)]
 pub fn open(path: &Path) -> io::Result<File> {
-    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let name = wide(path);
     // SAFETY: `name` ends with a NUL and lives until the call returns; no security attributes or template are given.
     let handle = unsafe {
         CreateFileW(
@@ -152,7 +151,7 @@ pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
 /// Volumes come first because an unlocked BitLocker volume is plain only through its letter. Left out are drives of other
 /// computers, optical ones, RAM disks, readers without a card, and the volume that WinPE itself runs from.
 pub fn local_devices() -> Vec<String> {
-    let own = if is_winpe() { system_letter() } else { None };
+    let own = if is_boot_image() { system_letter() } else { None };
     let volumes = letters().filter(|letter| Some(*letter) != own).map(|letter| format!(r"\\.\{letter}:"));
     let disks = (0..MAX_DRIVES).map(|number| format!(r"\\.\PhysicalDrive{number}"));
     let has_bytes =
@@ -176,7 +175,7 @@ fn letters() -> impl Iterator<Item = char> {
     let present = unsafe { GetLogicalDrives() };
     ('A'..='Z').zip(0..26).filter(move |(_, bit)| present & (1 << bit) != 0).map(|(letter, _)| letter).filter(
         |letter| {
-            let root: Vec<u16> = format!("{letter}:\\\0").encode_utf16().collect();
+            let root = wide(format!("{letter}:\\"));
             // SAFETY: the name ends with NUL and outlives the call.
             !matches!(unsafe { GetDriveTypeW(root.as_ptr()) }, DRIVE_REMOTE | DRIVE_CDROM | DRIVE_RAMDISK)
         },
@@ -185,20 +184,6 @@ fn letters() -> impl Iterator<Item = char> {
 
 fn system_letter() -> Option<char> {
     std::env::var("SystemDrive").ok()?.chars().next().map(|letter| letter.to_ascii_uppercase())
-}
-
-/// True when the running Windows is a boot image.
-#[allow(unsafe_code)]
-fn is_winpe() -> bool {
-    let name: Vec<u16> = "SYSTEM\\CurrentControlSet\\Control\\MiniNT\0".encode_utf16().collect();
-    let mut key: HKEY = ptr::null_mut();
-    // SAFETY: the name ends with NUL and outlives the call, and `key` is writable.
-    let result = unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, name.as_ptr(), 0, KEY_READ, &raw mut key) };
-    if result == ERROR_SUCCESS {
-        // SAFETY: the key was just opened and is not used after this.
-        unsafe { RegCloseKey(key) };
-    }
-    result == ERROR_SUCCESS
 }
 
 /// True for a disk that is plugged in for a while: a stick, a card, a disk in a USB case.

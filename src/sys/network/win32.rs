@@ -8,7 +8,8 @@ use windows_sys::Win32::{
         CONNECT_TEMPORARY, NETRESOURCEW, RESOURCETYPE_DISK, WNetAddConnection2W, WNetCancelConnection2W,
     },
 };
-use zeroize::Zeroizing;
+
+use crate::sys::wide::{wide, wide_secret};
 
 /// A connection to a share; ended when dropped, unless files are open there.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Connection(Vec<u16>);
 pub fn connect(share: &str, user: &str, password: &str) -> io::Result<Connection> {
     let mut name = wide(share);
     let user = wide(user);
-    let password = Zeroizing::new(wide(password));
+    let password = wide_secret(password);
     let resource = NETRESOURCEW {
         dwType: RESOURCETYPE_DISK,
         lpRemoteName: name.as_mut_ptr(),
@@ -45,13 +46,6 @@ impl Drop for Connection {
         // SAFETY: the name ends with NUL and outlives the call.
         unsafe { WNetCancelConnection2W(self.0.as_ptr(), 0, 0) };
     }
-}
-
-fn wide(text: &str) -> Vec<u16> {
-    let mut units: Vec<u16> = Vec::with_capacity(text.len().saturating_add(1));
-    units.extend(text.encode_utf16());
-    units.push(0);
-    units
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ use windows_sys::Win32::{
     },
 };
 
-use crate::nt::{NtString, Sid};
+use crate::{
+    nt::{NtString, Sid},
+    sys::wide::wide_name,
+};
 
 /// Longest name of a key (255) and of a value (16,383), with its end.
 const MAX_KEY_NAME: usize = 256;
@@ -186,14 +189,14 @@ pub fn set_value(root: Root, path: &NtString, value: Option<Wanted<'_>>) -> io::
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             key => key?,
         };
-        let name = wide(name);
+        let name = wide_name(name);
         // SAFETY: the key is open, and the name ends with NUL and outlives the call.
         return match unsafe { RegDeleteValueW(key.0, name.as_ptr()) } {
             ERROR_SUCCESS | ERROR_FILE_NOT_FOUND => Ok(()),
             code => Err(error(code)),
         };
     }
-    let path = wide(path);
+    let path = wide_name(path);
     let mut key: HKEY = ptr::null_mut();
     // SAFETY: the path ends with NUL, `key` receives a handle, and both outlive the call; no class, security or
     // disposition is given or asked for.
@@ -215,7 +218,7 @@ pub fn set_value(root: Root, path: &NtString, value: Option<Wanted<'_>>) -> io::
     }
     let key = Key(key);
     let Some((name, Some((kind, data)))) = value else { return Ok(()) };
-    let name = wide(name);
+    let name = wide_name(name);
     let len = u32::try_from(data.len()).map_err(io::Error::other)?;
     // SAFETY: the key is open, the name ends with NUL, the data have the length that is given, and all outlive the call.
     match unsafe { RegSetValueExW(key.0, name.as_ptr(), 0, kind, data.as_ptr(), len) } {
@@ -237,7 +240,7 @@ pub fn delete_key(root: Root, path: &NtString) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
-    let path = wide(path);
+    let path = wide_name(path);
     // SAFETY: the path ends with NUL and outlives the call.
     match unsafe { RegDeleteKeyExW(root.key(), path.as_ptr(), KEY_WOW64_64KEY, 0) } {
         ERROR_SUCCESS | ERROR_FILE_NOT_FOUND => Ok(()),
@@ -250,14 +253,14 @@ pub fn is_user_loaded(user: &Sid) -> bool {
     Key::open(Root::Users, &NtString::from(&*user.to_string())).is_ok()
 }
 
-/// True in WinPE, whose setup makes this key.
-pub fn is_boot_image() -> bool {
-    Key::open(Root::Machine, &NtString::from(r"SYSTEM\CurrentControlSet\Control\MiniNT")).is_ok()
+/// True when there is such a key that can be read.
+pub fn has_key(root: Root, path: &str) -> bool {
+    Key::open(root, &NtString::from(path)).is_ok()
 }
 
 #[allow(unsafe_code)]
 fn open(root: HKEY, path: &NtString, options: u32, access: REG_SAM_FLAGS) -> io::Result<Key> {
-    let path = wide(path);
+    let path = wide_name(path);
     let mut key: HKEY = ptr::null_mut();
     // SAFETY: `root` is open, the path ends with NUL, `key` receives a handle, and both outlive the call.
     let code = unsafe { RegOpenKeyExW(root, path.as_ptr(), options, access | KEY_WOW64_64KEY, &raw mut key) };
@@ -266,10 +269,6 @@ fn open(root: HKEY, path: &NtString, options: u32, access: REG_SAM_FLAGS) -> io:
 
 fn error(code: WIN32_ERROR) -> io::Error {
     io::Error::from_raw_os_error(code.cast_signed())
-}
-
-fn wide(text: &NtString) -> Vec<u16> {
-    text.units().iter().copied().chain([0]).collect()
 }
 
 fn used(buffer: &[u16], len: u32) -> &[u16] {
@@ -311,6 +310,5 @@ mod tests {
         let me = users.iter().find_map(|name| name.to_string_lossy().parse::<Sid>().ok()).unwrap();
         assert!(is_user_loaded(&me));
         assert!(!is_user_loaded(&me.with_rid(77)));
-        assert!(!is_boot_image());
     }
 }

@@ -4,7 +4,7 @@
 //! Not yet verified on Windows. The root is asked for its counts, because a system that only pretends to have the call
 //! (some versions of Wine, unverified) could answer "success": a root that cannot be asked is no answer.
 
-use std::{io, os::windows::ffi::OsStrExt as _, path::Path, ptr};
+use std::{io, path::Path, ptr};
 
 use windows_sys::Win32::{
     Foundation::{
@@ -13,6 +13,8 @@ use windows_sys::Win32::{
     },
     System::Registry::{HKEY, KEY_READ, REG_PROCESS_APPKEY, RegCloseKey, RegLoadAppKeyW, RegQueryInfoKeyW},
 };
+
+use crate::sys::wide::wide;
 
 /// What the kernel found in the root key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ fn error_of(code: WIN32_ERROR) -> io::Error {
 /// When it is refused, or cannot be asked.
 #[allow(unsafe_code)]
 pub fn load(path: &Path) -> Result<Counts, LoadError> {
-    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let name = wide(path);
     let mut key: HKEY = ptr::null_mut();
     // SAFETY: `name` ends with a NUL and lives until the call returns, and so does `key`, which receives a handle.
     let code = unsafe { RegLoadAppKeyW(name.as_ptr(), &raw mut key, KEY_READ, REG_PROCESS_APPKEY, 0) };

@@ -18,6 +18,8 @@ use windows_sys::Win32::{
     },
 };
 
+use crate::sys::wide::wide;
+
 /// How long, and how many times, the manager and services are waited for: half a minute in all.
 const PAUSE: Duration = Duration::from_millis(250);
 const PAUSES: u32 = 120;
@@ -28,10 +30,6 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// What the service does, and its name; the entry that Windows calls takes no arguments of ours.
 static WORK: Mutex<Option<(Vec<u16>, Work)>> = Mutex::new(None);
-
-fn wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
-}
 
 /// Does the work as the service `name`, and returns when it has ended.
 ///

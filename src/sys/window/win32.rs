@@ -34,6 +34,7 @@ use windows_sys::Win32::{
 };
 
 use super::{Align, Canvas, Colour, Draw, Event, Fit, Font, Frame, Key, Picture, Rect, Then};
+use crate::sys::wide::wide;
 
 /// How often the picture is asked for anew, in milliseconds.
 const TICK: u32 = 200;
@@ -51,10 +52,6 @@ thread_local! {
     /// The procedure of a window is only ever called on the thread that made it.
     #[allow(clippy::missing_const_for_thread_local, reason = "it is const; the lint misses that on the win7 targets")]
     static OPEN: RefCell<Option<Open>> = const { RefCell::new(None) };
-}
-
-fn wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
 }
 
 pub(super) fn open(frame: Frame, picture: Box<dyn Picture>) -> io::Result<JoinHandle<()>> {
