@@ -6,7 +6,12 @@
 #[cfg(windows)]
 mod win32;
 
-use std::io;
+use std::{io, thread::JoinHandle};
+#[cfg(any(windows, test))]
+use std::{
+    sync::mpsc::{self, RecvTimeoutError, SyncSender},
+    time::Duration,
+};
 
 /// A place in the window, in pixels from its upper left corner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -184,12 +189,45 @@ pub struct Frame {
 
 /// A window that is open, on a thread of its own.
 #[derive(Debug)]
-pub struct Window(std::thread::JoinHandle<()>);
+pub struct Window(JoinHandle<()>);
 
 impl Window {
     /// Waits until the picture says that it closes.
     pub fn wait(self) {
         let _ = self.0.join();
+    }
+}
+
+/// How long a window may take to appear. In a boot image whose desktop hangs, the run goes on without.
+#[cfg(windows)]
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// To whom the thread of a window says whether there is one.
+#[cfg(any(windows, test))]
+struct Opened(SyncSender<io::Result<()>>);
+
+#[cfg(any(windows, test))]
+impl Opened {
+    /// Says it. False when nobody waits any longer: then the window must not stay.
+    fn tell(&self, result: io::Result<()>) -> bool {
+        self.0.send(result).is_ok()
+    }
+}
+
+/// Starts the thread of a window, and waits until it has said whether there is one.
+#[cfg(any(windows, test))]
+fn open_within(limit: Duration, show: impl FnOnce(&Opened) + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // Without a place in the channel, what is told is told to somebody or not at all.
+    let (opened, when_opened) = mpsc::sync_channel(0);
+    let thread =
+        std::thread::Builder::new().name("window".to_owned()).spawn(move || show(&Opened(opened)))?;
+    match when_opened.recv_timeout(limit) {
+        Ok(result) => result.map(|()| thread),
+        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the thread of the window ended")),
+        Err(RecvTimeoutError::Timeout) => {
+            let what = format!("it did not open within {} seconds", limit.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, what))
+        }
     }
 }
 
@@ -199,7 +237,7 @@ impl Window {
 /// When the system has no windows, or nobody could see one.
 #[cfg(windows)]
 pub fn open(frame: Frame, picture: Box<dyn Picture>) -> io::Result<Window> {
-    win32::open(frame, picture).map(Window)
+    open_within(LIMIT, move |opened| win32::show(&frame, picture, opened)).map(Window)
 }
 
 /// Opens a window.
@@ -209,4 +247,36 @@ pub fn open(frame: Frame, picture: Box<dyn Picture>) -> io::Result<Window> {
 #[cfg(not(windows))]
 pub fn open(_: Frame, _: Box<dyn Picture>) -> io::Result<Window> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no windows of that kind"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_does_not_come_is_not_waited_for() {
+        let (go, when_to_go) = mpsc::channel::<()>();
+        let (said, what_was_said) = mpsc::channel();
+        let error = open_within(Duration::from_millis(1), move |opened| {
+            when_to_go.recv().unwrap();
+            said.send(opened.tell(Ok(()))).unwrap();
+        })
+        .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // It comes after all, and is told that nobody wants it.
+        go.send(()).unwrap();
+        assert!(!what_was_said.recv().unwrap());
+    }
+
+    #[test]
+    fn what_the_thread_says_of_its_window_arrives() {
+        let limit = Duration::from_secs(600);
+        open_within(limit, |opened| assert!(opened.tell(Ok(())))).unwrap().join().unwrap();
+        let refused = open_within(limit, |opened| {
+            opened.tell(Err(io::ErrorKind::PermissionDenied.into()));
+        });
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert!(open_within(limit, |_| {}).unwrap_err().to_string().contains("ended"));
+    }
 }

@@ -1,11 +1,6 @@
 //! The window as `user32` and `gdi32` draw it. Only functions that Windows 7 has.
 
-use std::{
-    cell::RefCell,
-    io, ptr,
-    sync::mpsc::{self, SyncSender},
-    thread::JoinHandle,
-};
+use std::{cell::RefCell, io, ptr};
 
 use windows_sys::Win32::{
     Foundation::{HWND, LPARAM, LRESULT, POINT, RECT, WPARAM},
@@ -33,7 +28,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::{Align, Canvas, Colour, Draw, Event, Fit, Font, Frame, Key, Picture, Rect, Then};
+use super::{Align, Canvas, Colour, Draw, Event, Fit, Font, Frame, Key, Opened, Picture, Rect, Then};
 use crate::sys::wide::wide;
 
 /// How often the picture is asked for anew, in milliseconds.
@@ -54,26 +49,20 @@ thread_local! {
     static OPEN: RefCell<Option<Open>> = const { RefCell::new(None) };
 }
 
-pub(super) fn open(frame: Frame, picture: Box<dyn Picture>) -> io::Result<JoinHandle<()>> {
-    let (opened, when_opened) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new()
-        .name("window".to_owned())
-        .spawn(move || show(&frame, picture, &opened))?;
-    when_opened.recv().unwrap_or_else(|_| Err(io::Error::other("the thread of the window ended")))?;
-    Ok(thread)
-}
-
 /// Makes the window, says whether there is one, and hands on its messages until it closes.
 #[allow(unsafe_code)]
-fn show(frame: &Frame, picture: Box<dyn Picture>, opened: &SyncSender<io::Result<()>>) {
+pub(super) fn show(frame: &Frame, picture: Box<dyn Picture>, opened: &Opened) {
     let dpi = scale(frame);
     OPEN.set(Some(Open { picture, fonts: fonts(dpi), dpi }));
     match make(frame, dpi) {
         Err(error) => {
-            let _ = opened.send(Err(error));
+            opened.tell(Err(error));
+        }
+        Ok(window) if !opened.tell(Ok(())) => {
+            // SAFETY: the window is open and of this thread. Nobody has seen it.
+            unsafe { DestroyWindow(window) };
         }
         Ok(window) => {
-            let _ = opened.send(Ok(()));
             // SAFETY: the window is open and of this thread.
             unsafe {
                 ShowWindow(window, SW_SHOW);
