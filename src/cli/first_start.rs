@@ -16,6 +16,8 @@ pub(super) use here::run;
 mod here {
     use std::path::{Path, PathBuf};
 
+    use zeroize::Zeroizing;
+
     use super::*;
     use crate::{
         inject::{self, Finished, MAX_QUEUE, Queue, SERVICE, ThisWindows},
@@ -54,9 +56,10 @@ mod here {
             if fs_err::metadata(&queue).map_err(failed)?.len() > MAX_QUEUE {
                 return Err(UserError::new(Exit::Unsupported, format!("{} is too large.", queue.display())));
             }
-            let parsed = Queue::parse(&fs_err::read(&queue).map_err(failed)?).map_err(|reason| {
-                UserError::new(Exit::Unsupported, format!("{}: {reason}", queue.display()))
-            })?;
+            let parsed =
+                Queue::parse(&Zeroizing::new(fs_err::read(&queue).map_err(failed)?)).map_err(|reason| {
+                    UserError::new(Exit::Unsupported, format!("{}: {reason}", queue.display()))
+                })?;
             let finished = inject::finish(parsed, &ThisWindows, &mut |left| {
                 let bytes = left.to_bytes()?;
                 replace(&queue, &bytes).map_err(|error| format!("The queue cannot be written: {error}."))

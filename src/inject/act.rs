@@ -19,6 +19,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{
     InjectError, Journal, Placed, Source,
@@ -38,7 +39,7 @@ use crate::{
 const THREADS: usize = 2;
 /// How many items wait for a thread.
 const QUEUE: usize = 64;
-/// Bytes that pass through memory at once in each thread.
+/// Bytes that pass through memory at once in each thread. They are wiped in the end: a queue's password may be among them.
 const BUFFER: usize = 1 << 20;
 
 /// What was done.
@@ -176,7 +177,7 @@ impl Run<'_> {
         }
         self.write_hives(&plan.hives)?;
         self.edit_registry(&plan.edits)?;
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Zeroizing::new(vec![0; BUFFER]);
         for (step, before) in plan.folders.iter().zip(&before).rev() {
             if !unmade.contains(&step.path.to_upper()) {
                 self.finish_folder(step, before.as_ref(), &mut buffer)?;
@@ -281,7 +282,7 @@ impl Run<'_> {
             first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         };
         let work = |receive: Receiver<Work<'_>>| {
-            let mut buffer = vec![0; BUFFER];
+            let mut buffer = Zeroizing::new(vec![0; BUFFER]);
             for (step, item) in receive {
                 // After a failure the queue is only emptied.
                 if !stop.load(Ordering::Relaxed)

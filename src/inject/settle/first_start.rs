@@ -7,7 +7,10 @@
 //!
 //! Not yet verified on Windows: that the service runs.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{Account, groups, made::Made};
 use crate::{
@@ -126,12 +129,17 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Its bytes.
+    /// Its bytes, which may hold a password: they are wiped from memory.
     ///
     /// # Errors
     /// When memory fails.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let failed = |error: serde_json::Error| error.to_string();
+        // A buffer that grew would leave copies of its beginning behind.
+        let mut len = Length(1);
+        serde_json::to_writer_pretty(&mut len, self).map_err(failed)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(len.0));
+        serde_json::to_writer_pretty(&mut *bytes, self).map_err(failed)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -176,6 +184,20 @@ impl Queue {
             Job::JoinGroup { .. } => 1,
             Job::ByRule { .. } => 2,
         });
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -248,7 +270,7 @@ pub(super) fn place(
         let hash = Hash::of(bytes).to_string();
         folder.join(&NtString::from(&*format!("{stem}-{}.{extension}", hash.get(..12).unwrap_or_default())))
     };
-    let mut put = |path: WinPath, bytes: Vec<u8>| {
+    let mut put = |path: WinPath, bytes: Zeroizing<Vec<u8>>| {
         // Its name has its hash: what is there is the same.
         if !tree.exists(&path) {
             made.file(&path, private(INHERITED, 0), bytes);
@@ -256,7 +278,7 @@ pub(super) fn place(
         new.drives.old_path(&path)
     };
     put(named("queue", &bytes, "json"), bytes);
-    let tool = tool.map(|tool| put(named("coldstate", &tool, "exe"), tool));
+    let tool = tool.map(|tool| put(named("coldstate", &tool, "exe"), tool.into()));
     Ok(tool
         .map(|tool| format!("\"{tool}\" first-start --service --queue \"{}\"", new.drives.old_path(&folder))))
 }
@@ -298,4 +320,20 @@ fn system() -> Sid {
 
 fn administrators() -> Sid {
     Sid::of_authority(5).with_rid(32).with_rid(544)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_with_a_password_is_written_without_growing() {
+        let password = AccountPassword("Gr\u{FC}\u{DF}e \"1\"".to_owned().into());
+        let job =
+            Job::ByRule { when: "post-apply".into(), what: "x".repeat(5_000), place: "r.xml:1:1".into() };
+        let queue = Queue { password, jobs: vec![job], ..Queue::default() };
+        let bytes = queue.to_bytes().unwrap();
+        assert_eq!(Queue::parse(&bytes).unwrap(), queue);
+        assert_eq!(bytes.len(), bytes.capacity(), "it had room for all from the beginning");
+    }
 }

@@ -7,6 +7,8 @@ use std::{
     io::{Cursor, Read},
 };
 
+use zeroize::Zeroizing;
+
 use crate::{
     gather::{Content, FileItem, FileName, Hash, Item, Reparse, StreamItem},
     inject::{
@@ -29,7 +31,8 @@ pub(super) struct Made<'a> {
 }
 
 enum Bytes {
-    Here(Vec<u8>),
+    /// Wiped from memory: the queue of the first start may hold a password.
+    Here(Zeroizing<Vec<u8>>),
     At(WinPath),
 }
 
@@ -63,7 +66,8 @@ impl<'a> Made<'a> {
     }
 
     /// Makes a file of these bytes.
-    pub(super) fn file(&mut self, path: &WinPath, metadata: Metadata, bytes: Vec<u8>) {
+    pub(super) fn file(&mut self, path: &WinPath, metadata: Metadata, bytes: impl Into<Zeroizing<Vec<u8>>>) {
+        let bytes = bytes.into();
         let content = content(&bytes);
         self.contents.insert(content.hash, Bytes::Here(bytes));
         self.push(path, false, metadata, Some(content));
@@ -117,7 +121,7 @@ impl Source for Made<'_> {
 
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         match self.contents.get(&content.hash) {
-            Some(Bytes::Here(bytes)) => Ok(Box::new(&**bytes)),
+            Some(Bytes::Here(bytes)) => Ok(Box::new(bytes.as_slice())),
             Some(Bytes::At(path)) => Ok(Box::new(Cursor::new(self.target.read(path, MAX_COPY)?))),
             None => Err("this content was not made".into()),
         }
