@@ -20,9 +20,9 @@ use coldstate::{
         self, AccountPassword, AccountRules, Done, Journal, Live, Merge, NewAccounts, OldPersonality,
         Options, Queue, Rehearsal, Settler, Source, SourceError, Target, Wishes,
     },
-    nt::{FileTime, HexBytes, NtString, Sid, WinPath},
+    nt::{Ace, FileTime, HexBytes, NtString, SecurityDescriptor, Sid, WinPath},
     record::{Outcome, Record},
-    rules::{ChangeGroup, Collision, Deferred, Place},
+    rules::{CarriedRule, ChangeGroup, Collision, Deferred, ObjectKind, Place, RuleKind},
     windows::ProfileKind,
 };
 use stand_in::{DOMAIN, MACHINE, StandIn, hive};
@@ -125,6 +125,24 @@ impl Personality {
             values: vec![value],
             added: false,
             stays: false,
+        }));
+        self
+    }
+
+    /// A rule that wants something of the new Windows' registry away.
+    fn cleanup(mut self, pattern: &str) -> Self {
+        self.items.push(Item::Rule(CarriedRule {
+            kind: RuleKind::DestinationCleanup,
+            object: ObjectKind::Registry,
+            pattern: pattern.into(),
+            portable_pattern: None,
+            component: "x".into(),
+            component_number: 0,
+            place: Place { file: "rules.xml".into(), line: 5, column: 1 },
+            call: None,
+            security: false,
+            time_fields: false,
+            written: None,
         }));
         self
     }
@@ -448,6 +466,37 @@ fn what_windows_refuses_is_told_and_costs_only_that() {
     assert_eq!(pc.registry(), Pc::running().registry());
     let journal = fs_err::read_to_string(pc.journal(1)).unwrap();
     assert!(journal.contains("refused") && journal.trim_end().ends_with(r#"{"undone":{}}"#), "{journal}");
+}
+
+#[test]
+fn a_key_that_a_rule_removes_comes_back_with_its_permissions_and_class() {
+    let pc = Pc::running();
+    let users: Sid = "S-1-5-32-545".parse().unwrap();
+    let ace = Ace { ace_type: 0, flags: 0, mask: 0x0002_0019, sid: users.clone() };
+    let security = SecurityDescriptor::build(0x1000, &users, &[ace]).unwrap();
+    {
+        let mut state = pc.windows.state();
+        let text = NtString::from("x\0").to_utf16le();
+        for (path, class) in [(r"Contoso\Old", None), (r"Contoso\Old\Inner", Some("a class".into()))] {
+            let key = state.software.create_key(path).unwrap();
+            state.software.set_value(key, "x", ValueType::Sz, &text).unwrap();
+            state.software.set_security(key, &security).unwrap();
+            state.software.set_class(key, class.as_ref()).unwrap();
+        }
+    }
+    let look = || {
+        let state = pc.windows.state();
+        let key = |path: &str| state.software.key(path).map(|key| (key.security().unwrap(), key.class()));
+        [r"Contoso\Old", r"Contoso\Old\Inner"].map(key)
+    };
+    let (registry, before) = (pc.registry(), look());
+    assert_ne!(pc.windows.state().software.root().security().unwrap().as_ref(), Some(&security));
+    let outcomes = pc.inject(1, &[machine().cleanup(r"HKLM\SOFTWARE\Contoso\Old\* [*]")], wishes(&[], &[]));
+    assert_eq!(look(), [None, None], "{:?}", outcomes.notes);
+    pc.undo(1);
+    assert_eq!(pc.registry(), registry);
+    assert_eq!(look(), before);
+    assert_eq!(before[1].as_ref().unwrap().1, Some("a class".into()));
 }
 
 #[test]

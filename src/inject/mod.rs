@@ -42,7 +42,9 @@ pub use placement::{Placed, Placement, Settlement};
 pub use plan::{Loss, Merge, Options, Plan, plan};
 #[cfg(windows)]
 pub use running::ThisWindows;
-pub use running::{AccountPassword, Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
+pub use running::{
+    AccountPassword, Group, KeyLook, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows,
+};
 pub use settle::{
     Account, AccountRules, Finished, HiveStep, Hives, Home, Job, MAX_QUEUE, Old, OldPersonality, Prepared,
     Queue, Refusal, RegistryMerge, RegistryOwner, SERVICE, Settled, Settler, Territory, Texts, Trespass,

@@ -8,9 +8,15 @@ pub mod device;
 pub mod map;
 /// Files with all that NTFS keeps about them.
 pub mod files;
+/// Structures for Win32.
+#[cfg(windows)]
+mod aligned;
 /// Texts for Win32.
 #[cfg(windows)]
 mod wide;
+/// Answers of the kernel.
+#[cfg(windows)]
+mod status;
 /// Functions of libraries that may not be there.
 #[cfg(windows)]
 mod library;

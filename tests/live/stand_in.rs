@@ -10,7 +10,7 @@ use std::{
 
 use coldstate::{
     hive::{Hive, Strictness, ValueType},
-    inject::{Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows},
+    inject::{Group, KeyLook, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows},
     nt::{NtString, SecurityDescriptor, Sid},
 };
 
@@ -182,12 +182,25 @@ impl RunningWindows for StandIn {
         Ok(Hive::open(hive.to_bytes(), &[], Strictness::Strict).unwrap())
     }
 
+    fn key_look(&self, key: &NtString) -> io::Result<KeyLook> {
+        let mut state = self.state();
+        let (hive, path) = state.hive(key);
+        let key = hive.key(&path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(KeyLook { security: key.security().unwrap().unwrap(), class: key.class() })
+    }
+
     fn edit(&self, edit: &RegistryEdit) -> io::Result<()> {
         self.refused(&edit.key().to_string())?;
         let mut state = self.state();
         let (hive, path) = state.hive(edit.key());
         match edit {
-            RegistryEdit::MakeKey { .. } => drop(hive.create_key(&path).unwrap()),
+            RegistryEdit::MakeKey { look, .. } => {
+                let key = hive.create_key(&path).unwrap();
+                if let Some(look) = look {
+                    hive.set_security(key, &look.security).unwrap();
+                    hive.set_class(key, look.class.as_ref()).unwrap();
+                }
+            }
             RegistryEdit::RemoveKey { .. } => {
                 let key = hive.key(&path).unwrap();
                 assert!(key.subkeys().next().is_none() && key.values().next().is_none(), "{path} is empty");

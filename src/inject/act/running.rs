@@ -22,11 +22,28 @@ impl Run<'_> {
         for edit in edits {
             self.check_cancelled()?;
             if let Some(running) = self.target.running() {
-                self.journal.write(&Entry::Registry { edit: edit.clone() })?;
-                if let Err(error) = running.edit(edit) {
-                    self.journal.write(&Entry::Refused {})?;
+                let refused = |error| {
                     let reason = format!("this Windows does not let it be changed: {error}");
                     self.record.note(Outcome::Failed, format!(r"HKLM\{}", edit.key()), reason);
+                };
+                // What cannot be brought back as it was is not removed.
+                let edit = match edit {
+                    RegistryEdit::RemoveKey { key, .. } => match running.key_look(key) {
+                        Ok(look) => {
+                            let look = Some(Box::new(look));
+                            RegistryEdit::RemoveKey { key: key.clone(), look }
+                        }
+                        Err(error) => {
+                            refused(error);
+                            continue;
+                        }
+                    },
+                    other => other.clone(),
+                };
+                self.journal.write(&Entry::Registry { edit: edit.clone() })?;
+                if let Err(error) = running.edit(&edit) {
+                    self.journal.write(&Entry::Refused {})?;
+                    refused(error);
                     continue;
                 }
             }

@@ -8,11 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::LoadedHive;
 use crate::{
     hive::{Change, Content, Hive, Key, KeyPath, diff},
-    nt::{HexBytes, NtString},
+    nt::{HexBytes, NtString, SecurityDescriptor},
 };
 
 /// Type and data of a value, as the journal keeps them; none where there is none.
 type Data = Option<(u32, HexBytes)>;
+
+/// What a key is like, apart from its values and the keys below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLook {
+    /// Owner and permissions, with the audit part where that could be read.
+    pub security: SecurityDescriptor,
+    /// The class name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<NtString>,
+}
 
 /// A change. Keys are named below `HKEY_LOCAL_MACHINE`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,11 +32,17 @@ pub enum RegistryEdit {
     MakeKey {
         /// Which.
         key: NtString,
+        /// What it is like, where it is not what Windows gives a new key there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        look: Option<Box<KeyLook>>,
     },
     /// An empty key goes.
     RemoveKey {
         /// Which.
         key: NtString,
+        /// What it is like. Known once the running Windows was asked, which is before it goes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        look: Option<Box<KeyLook>>,
     },
     /// A value changes, comes to be, or goes.
     Value {
@@ -46,8 +62,8 @@ impl RegistryEdit {
     #[must_use]
     pub fn inverse(self) -> Self {
         match self {
-            Self::MakeKey { key } => Self::RemoveKey { key },
-            Self::RemoveKey { key } => Self::MakeKey { key },
+            Self::MakeKey { key, look } => Self::RemoveKey { key, look },
+            Self::RemoveKey { key, look } => Self::MakeKey { key, look },
             Self::Value { key, name, before, after } => {
                 Self::Value { key, name, before: after, after: before }
             }
@@ -57,7 +73,7 @@ impl RegistryEdit {
     /// The key it is about.
     pub fn key(&self) -> &NtString {
         match self {
-            Self::MakeKey { key } | Self::RemoveKey { key } | Self::Value { key, .. } => key,
+            Self::MakeKey { key, .. } | Self::RemoveKey { key, .. } | Self::Value { key, .. } => key,
         }
     }
 }
@@ -106,7 +122,7 @@ pub(in crate::inject) fn edits(
                 let key = after.key(&path).ok_or_else(|| format!("{path} cannot be read"))?;
                 for key in with_subkeys(key) {
                     let name = named(&key.path())?;
-                    edits.push(RegistryEdit::MakeKey { key: name.clone() });
+                    edits.push(RegistryEdit::MakeKey { key: name.clone(), look: None });
                     for (value, data) in values(key)? {
                         let after = Some(data);
                         edits.push(RegistryEdit::Value {
@@ -131,7 +147,7 @@ pub(in crate::inject) fn edits(
                             after: None,
                         });
                     }
-                    edits.push(RegistryEdit::RemoveKey { key: name });
+                    edits.push(RegistryEdit::RemoveKey { key: name, look: None });
                 }
             }
             Change::Class(path) | Change::Security(path) => {

@@ -20,6 +20,7 @@ use crate::{
 
 pub use edit::RegistryEdit;
 pub(super) use edit::edits;
+pub use edit::{KeyLook, RegistryEdit};
 #[cfg(windows)]
 pub use win32::ThisWindows;
 
@@ -136,6 +137,12 @@ pub trait RunningWindows: Sync {
     /// # Errors
     /// When it cannot be read.
     fn read_hive(&self, hive: LoadedHive) -> io::Result<Hive>;
+
+    /// What a key below `HKEY_LOCAL_MACHINE` is like.
+    ///
+    /// # Errors
+    /// When there is none, or Windows refuses.
+    fn key_look(&self, key: &NtString) -> io::Result<KeyLook>;
 
     /// Makes one change of the registry. What is so already is no error.
     ///

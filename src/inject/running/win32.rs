@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Group, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
+use super::{Group, KeyLook, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
 use crate::{
     hive::{Hive, HiveError, KeyId, ValueType},
     nt::{FileTime, NtString, SecurityDescriptor, Sid},
@@ -113,13 +113,24 @@ impl RunningWindows for ThisWindows {
         Ok(copy)
     }
 
+    fn key_look(&self, key: &NtString) -> io::Result<KeyLook> {
+        let Look { security, class } = registry::look(Root::Machine, key)?;
+        Ok(KeyLook { security: SecurityDescriptor::parse(&security).map_err(io::Error::other)?, class })
+    }
+
     fn edit(&self, edit: &RegistryEdit) -> io::Result<()> {
         match edit {
-            RegistryEdit::MakeKey { key } => registry::set_value(Root::Machine, key, None),
-            RegistryEdit::RemoveKey { key } => registry::delete_key(Root::Machine, key),
+            RegistryEdit::MakeKey { key, look } => {
+                let look = look.as_ref().map(|look| Look {
+                    security: look.security.as_bytes().to_vec(),
+                    class: look.class.clone(),
+                });
+                registry::make_key(Root::Machine, key, look.as_ref())
+            }
+            RegistryEdit::RemoveKey { key, .. } => registry::delete_key(Root::Machine, key),
             RegistryEdit::Value { key, name, after, .. } => {
                 let data = after.as_ref().map(|(kind, data)| (*kind, &*data.0));
-                registry::set_value(Root::Machine, key, Some((name, data)))
+                registry::set_value(Root::Machine, key, (name, data))
             }
         }
     }
