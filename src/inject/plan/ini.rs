@@ -39,10 +39,29 @@ struct Entry<'p> {
 
 /// The file that entries go into.
 struct Base {
-    /// The step of the plan that writes it.
-    step: Option<usize>,
+    step: Step,
     bytes: Option<Vec<u8>>,
-    there: There,
+}
+
+/// What of the plan writes a file.
+#[derive(Clone, Copy)]
+enum Step {
+    /// The step of a file.
+    File(usize),
+    /// The step of an INI file.
+    Ini(usize),
+    /// A step that is yet to be made.
+    New(There),
+}
+
+/// The files of the plan by upper-case path, and the items of those that get entries: thousands of INI files may be
+/// wanted, and each is looked up once and read with all others.
+#[derive(Default)]
+struct Known {
+    files: HashMap<WinPath, usize>,
+    inis: HashMap<WinPath, usize>,
+    /// By the number of the step.
+    items: HashMap<usize, FileItem>,
 }
 
 impl Planner<'_> {
@@ -70,16 +89,57 @@ impl Planner<'_> {
                 }
             }
         }
+        let mut placed = Vec::with_capacity(files.len());
         for wanted in files.into_values() {
-            if let Err(reason) = self.ini_file(&wanted)? {
+            match self.ini_path(&wanted)? {
+                Ok(path) => placed.push((path, wanted)),
+                Err(reason) => self.record.note(Outcome::Failed, wanted.path.to_string(), reason),
+            }
+        }
+        let mut known = self.known(placed.iter().map(|(path, _)| path))?;
+        for (path, wanted) in placed {
+            if let Err(reason) = self.ini_file(&wanted, path, &mut known) {
                 self.record.note(Outcome::Failed, wanted.path.to_string(), reason);
             }
         }
         Ok(())
     }
 
-    /// Plans the entries of one file; the inner error is why they do not go into it.
-    fn ini_file(&mut self, wanted: &Wanted<'_>) -> Result<Result<(), String>, InjectError> {
+    /// Finds the files of the plan, and reads the items of those at these paths.
+    fn known<'w>(&self, paths: impl Iterator<Item = &'w WinPath>) -> Result<Known, InjectError> {
+        let mut known = Known::default();
+        for (at, step) in self.plan.files.iter().enumerate() {
+            for name in &step.names {
+                known.files.entry(name.path.to_upper()).or_insert(at);
+            }
+        }
+        // By source and item.
+        let mut steps: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
+        for at in paths.filter_map(|path| known.files.get(&path.to_upper())) {
+            if let Some(step) = self.plan.files.get(*at).filter(|step| step.contents.is_none()) {
+                steps.entry((step.source, step.item)).or_default().push(*at);
+            }
+        }
+        for (at, placed) in self.placed().iter().enumerate() {
+            if !steps.keys().any(|(source, _)| *source == at) {
+                continue;
+            }
+            let mut number = 0_usize;
+            let mut look = |item| {
+                if let Item::File(item) = item
+                    && let Some(steps) = steps.get(&(at, number))
+                {
+                    known.items.extend(steps.iter().map(|step| (*step, item.clone())));
+                }
+                number = number.saturating_add(1);
+            };
+            placed.source.items(&mut look).map_err(InjectError::Source)?;
+        }
+        Ok(known)
+    }
+
+    /// Where an INI file goes; the inner error is why it goes nowhere.
+    fn ini_path(&mut self, wanted: &Wanted<'_>) -> Result<Result<WinPath, String>, InjectError> {
         let (Some(parent), Some(name)) = (wanted.path.parent(), wanted.path.file_name()) else {
             return Ok(Err("the root of a volume is no INI file".to_owned()));
         };
@@ -91,92 +151,99 @@ impl Planner<'_> {
             return Ok(Err(reason));
         }
         let spelled = self.found(&parent, &name).map_or(name, |found| found.name.clone());
-        let path = parent.join(&spelled);
-        let base = match self.base(&path)? {
-            Ok(base) => base,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let lines = match self.lines(wanted, base.bytes.as_deref()) {
-            Ok(lines) => lines,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        Ok(Ok(parent.join(&spelled)))
+    }
+
+    /// Plans the entries of one file. The error is why they do not go into it.
+    fn ini_file(&mut self, wanted: &Wanted<'_>, path: WinPath, known: &mut Known) -> Result<(), String> {
+        let base = self.base(&path, known)?;
+        let lines = self.lines(wanted, base.bytes.as_deref())?;
         if lines.is_empty() {
             self.plan.present = self.plan.present.saturating_add(1);
             self.removals.remove(&path.to_upper());
-            return Ok(Ok(()));
+            return Ok(());
         }
         let wide = wanted.entries.iter().any(|entry| entry.wide);
-        let bytes = match set_ini_lines(base.bytes.as_deref(), wide, &lines) {
-            Ok(bytes) => bytes,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        self.write_ini(path, base, bytes);
-        Ok(Ok(()))
+        let bytes = set_ini_lines(base.bytes.as_deref(), wide, &lines)?;
+        self.write_ini(path, &base, bytes, known)
     }
 
-    fn write_ini(&mut self, path: WinPath, base: Base, bytes: Vec<u8>) {
-        self.reserve(bytes.len() as u64);
-        let key = path.to_upper();
-        match base.step.and_then(|step| self.plan.files.get_mut(step)) {
-            Some(step) => step.contents = Some(bytes.into()),
-            None => {
-                let there = if self.removals.remove(&key).is_some() { There::SetAside } else { base.there };
-                self.taken.insert(key);
-                // Of two personalities the later adds to what the earlier one makes of the file.
-                match self.plan.inis.iter_mut().find(|step| step.path.eq_ignore_case(&path)) {
-                    Some(step) => step.bytes = bytes,
-                    None => self.plan.inis.push(IniStep { path, there, bytes }),
+    fn write_ini(
+        &mut self,
+        path: WinPath,
+        base: &Base,
+        bytes: Vec<u8>,
+        known: &mut Known,
+    ) -> Result<(), String> {
+        let old = base.bytes.as_ref().map_or(0, Vec::len);
+        // What is written anew already was counted when it was.
+        let counted = match base.step {
+            Step::File(at) => self.plan.files.get(at).is_some_and(|step| step.contents.is_some()),
+            Step::Ini(_) => true,
+            Step::New(_) => false,
+        };
+        self.charge(if counted { old } else { 0 }, bytes.len()).map_err(|()| MANY.to_owned())?;
+        let (old, new) = (old as u64, bytes.len() as u64);
+        match base.step {
+            Step::File(at) => {
+                if let Some(step) = self.plan.files.get_mut(at) {
+                    step.contents = Some(bytes.into());
+                    let names = step.names.len();
+                    self.exchange(old, new, names);
                 }
             }
+            // Of two personalities the later adds to what the earlier one makes of the file.
+            Step::Ini(at) => {
+                if let Some(step) = self.plan.inis.get_mut(at) {
+                    step.bytes = bytes;
+                    self.exchange(old, new, 1);
+                }
+            }
+            Step::New(there) => {
+                let key = path.to_upper();
+                let there = if self.removals.remove(&key).is_some() { There::SetAside } else { there };
+                self.taken.insert(key.clone());
+                known.inis.insert(key, self.plan.inis.len());
+                self.plan.inis.push(IniStep { path, there, bytes });
+                self.reserve(new);
+            }
         }
+        Ok(())
     }
 
-    /// What the entries are added to; the inner error is why nothing can be.
-    fn base(&self, path: &WinPath) -> Result<Result<Base, String>, InjectError> {
-        if let Some(step) = self.plan.inis.iter().find(|step| step.path.eq_ignore_case(path)) {
-            let base = Base { step: None, bytes: Some(step.bytes.clone()), there: step.there };
-            return Ok(Ok(base));
-        }
-        let writes = |step: &super::FileStep| step.names.iter().any(|name| name.path.eq_ignore_case(path));
-        if let Some(at) = self.plan.files.iter().position(writes) {
-            let bytes = self.planned_bytes(at)?;
-            return Ok(bytes.map(|bytes| Base { step: Some(at), bytes: Some(bytes), there: There::Nothing }));
-        }
+    /// What the entries are added to. The error is why nothing can be.
+    fn base(&self, path: &WinPath, known: &Known) -> Result<Base, String> {
         let key = path.to_upper();
+        if let Some(&at) = known.inis.get(&key) {
+            let bytes = self.plan.inis.get(at).map(|step| step.bytes.clone());
+            return Ok(Base { step: Step::Ini(at), bytes });
+        }
+        if let Some(&at) = known.files.get(&key) {
+            return Ok(Base { step: Step::File(at), bytes: Some(self.planned_bytes(at, known)?) });
+        }
         let found = path.parent().zip(path.file_name()).and_then(|(parent, name)| self.found(&parent, &name));
-        Ok(match found {
+        match found {
             None if self.taken.contains(&key) => Err("its name is taken".to_owned()),
-            None => Ok(Base { step: None, bytes: None, there: There::Nothing }),
+            None => Ok(Base { step: Step::New(There::Nothing), bytes: None }),
             Some(found) if found.is_folder => Err("the target has a folder of that name".to_owned()),
             Some(_) if self.removals.contains_key(&key) => {
-                Ok(Base { step: None, bytes: None, there: There::SetAside })
+                Ok(Base { step: Step::New(There::SetAside), bytes: None })
             }
             Some(_) => match self.target.read(path, LARGEST) {
-                Ok(bytes) => Ok(Base { step: None, bytes: Some(bytes), there: There::SetAside }),
+                Ok(bytes) => Ok(Base { step: Step::New(There::SetAside), bytes: Some(bytes) }),
                 Err(error) => Err(error.to_string()),
             },
-        })
+        }
     }
 
     /// What a step of the plan writes.
-    fn planned_bytes(&self, at: usize) -> Result<Result<Vec<u8>, String>, InjectError> {
+    fn planned_bytes(&self, at: usize, known: &Known) -> Result<Vec<u8>, String> {
         let gone = || "what is planned in its place is gone".to_owned();
-        let Some(step) = self.plan.files.get(at) else { return Ok(Err(gone())) };
-        if let Some(bytes) = &step.contents {
-            return Ok(Ok(bytes.to_vec()));
+        let step = self.plan.files.get(at).ok_or_else(gone)?;
+        match &step.contents {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => self.whole(step.source, known.items.get(&at).ok_or_else(gone)?, LARGEST),
         }
-        let Some(placed) = self.placed().get(step.source) else { return Ok(Err(gone())) };
-        let (mut number, mut found): (usize, Option<FileItem>) = (0, None);
-        let mut look = |item| {
-            if let Item::File(item) = item
-                && number == step.item
-            {
-                found = Some(item);
-            }
-            number = number.saturating_add(1);
-        };
-        placed.source.items(&mut look).map_err(InjectError::Source)?;
-        Ok(found.ok_or_else(gone).and_then(|item| self.whole(step.source, &item, LARGEST)))
     }
 
     /// The entries that the file does not have yet, as it is to have them. What is refused is noted.
@@ -264,6 +331,8 @@ impl Planner<'_> {
         })
     }
 }
+
+const MANY: &str = "there are too many INI files and links with other contents";
 
 fn of_text(text: &NtString) -> RegistryData {
     let units = text.units().iter().copied().chain([0]);

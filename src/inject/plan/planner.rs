@@ -27,7 +27,7 @@ const CLUSTER: u64 = 4096;
 const NAME_SURROGATE: u32 = 0x2000_0000;
 /// What a new Windows puts into the root of a volume by itself; a target that holds only these is empty.
 const ALWAYS_THERE: [&str; 3] = ["System Volume Information", "$RECYCLE.BIN", "lost+found"];
-/// Most bytes of rewritten links kept until they are written. A person has some hundred links of some kilobytes.
+/// Most bytes of rewritten links and INI files kept until they are written. A person has some hundred of some kilobytes.
 const MOST_REWRITTEN: usize = 64 << 20;
 
 pub(super) struct Planner<'a> {
@@ -55,7 +55,7 @@ pub(super) struct Planner<'a> {
     pub(super) numbers: HashMap<(WinPath, NtString, rules::NewName, Numbered), Numbers>,
     /// Shell links that are only written if their target is there in the end.
     conditional: Vec<(usize, usize, Box<FileItem>)>,
-    /// Bytes of rewritten links so far.
+    /// Bytes of rewritten links and INI files so far.
     rewritten: usize,
 }
 
@@ -402,17 +402,12 @@ impl<'a> Planner<'a> {
         let moving = Moving { mapping: &placement.mapping, settlement, old: &old, new };
         let rewritten =
             self.contents(source, item).and_then(|bytes| moving.rewrite(kind, &bytes)).and_then(|new| {
-                let total = self.rewritten.saturating_add(new.as_ref().map_or(0, Vec::len));
-                match total > MOST_REWRITTEN {
-                    true => Err("there are too many links with other paths".to_owned()),
-                    false => Ok((new, total)),
-                }
+                self.charge(0, new.as_ref().map_or(0, Vec::len))
+                    .map_err(|()| "there are too many links with other paths".to_owned())?;
+                Ok(new)
             });
         match rewritten {
-            Ok((new, total)) => {
-                self.rewritten = total;
-                Ok(new.map(Into::into))
-            }
+            Ok(new) => Ok(new.map(Into::into)),
             Err(reason) => {
                 // One link may be damaged; a datastore that is gone has no other file either.
                 keeper.check().map_err(InjectError::Source)?;
@@ -542,11 +537,30 @@ impl<'a> Planner<'a> {
         (!is_planned && !is_there()).then_some(target)
     }
 
+    /// Counts contents that are kept until they are written, in the place of others that were counted. An error when they
+    /// are too many; then nothing is counted.
+    pub(super) fn charge(&mut self, old: usize, new: usize) -> Result<(), ()> {
+        let total = self.rewritten.saturating_sub(old).saturating_add(new);
+        if total > MOST_REWRITTEN {
+            return Err(());
+        }
+        self.rewritten = total;
+        Ok(())
+    }
+
     /// Counts the space of a file that is written besides the items.
     pub(super) fn reserve(&mut self, len: u64) {
-        self.plan.bytes = self.plan.bytes.saturating_add(len);
-        let clusters = len.div_ceil(CLUSTER).saturating_mul(CLUSTER);
-        self.plan.needed = self.plan.needed.saturating_add(clusters.saturating_add(ITEM_OVERHEAD));
+        self.plan.needed = self.plan.needed.saturating_add(ITEM_OVERHEAD);
+        self.exchange(0, len, 1);
+    }
+
+    /// Counts contents in the place of others that were counted, for a file of so many names.
+    pub(super) fn exchange(&mut self, old: u64, new: u64, names: usize) {
+        let links = self.target.support().features.contains(&Feature::HardLinks);
+        let copies = if links { 1 } else { names as u64 };
+        let space = |len: u64| len.div_ceil(CLUSTER).saturating_mul(CLUSTER).saturating_mul(copies);
+        self.plan.bytes = self.plan.bytes.saturating_sub(old).saturating_add(new);
+        self.plan.needed = self.plan.needed.saturating_sub(space(old)).saturating_add(space(new));
     }
 
     pub(super) fn finish(mut self, inis: Vec<(usize, IniItem)>) -> Result<Plan, InjectError> {
