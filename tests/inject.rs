@@ -23,6 +23,7 @@ use std::{
     io::Read,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -568,6 +569,58 @@ fn ini_files_are_not_kept_in_memory_without_end() {
     let notes: Vec<_> = record.notes().into_iter().filter(|note| note.outcome == Outcome::Failed).collect();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert_eq!(notes[0].reason, "there are too many INI files and links with other contents");
+}
+
+#[test]
+fn an_undo_keeps_what_was_written_after_the_inject() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("target");
+    fs_err::create_dir_all(root.join("d")).unwrap();
+    fs_err::write(root.join("d/replaced"), "target").unwrap();
+    fs_err::write(root.join("d/replaced too"), "target").unwrap();
+    let mut p = Personality::default();
+    for name in [r"\d\replaced", r"\d\replaced too", r"\new\made", r"\new\changed"] {
+        p.file(name, b"personality", |_, _| {});
+    }
+    // The old computer's clock was ahead: that is no sign of a change.
+    p.file(r"\from the future", b"x", |_, item| item.times.modified = FileTime(140_000_000_000_000_000));
+    let journal = dir.path().join("journal");
+    inject_into(&[&p], &root, &journal, Merge::Replace, &Record::default()).unwrap();
+    for (name, is_there) in [("d/replaced", true), ("new/changed", true), ("new/later", false)] {
+        let path = root.join(name);
+        assert_eq!(path.exists(), is_there, "{name}");
+        fs_err::write(&path, "mine").unwrap();
+        let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
+        let time = FileTime(150_000_000_000_000_000).to_system_time();
+        file.file().set_modified(time).unwrap();
+    }
+    let record = Record::default();
+    inject::undo(&journal, &record).unwrap();
+    let read = |name: &str| fs_err::read_to_string(root.join(name)).ok();
+    for mine in ["d/replaced", "new/changed", "new/later"] {
+        assert_eq!(read(mine).as_deref(), Some("mine"), "{mine}");
+    }
+    assert_eq!(read("d/replaced too").as_deref(), Some("target"));
+    assert_eq!((read("new/made"), read("from the future")), (None, None));
+    let notes: Vec<_> = record.notes().into_iter().map(|note| (note.item, note.reason)).collect();
+    let aside = fs_err::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("set-aside"))
+        .unwrap();
+    assert_eq!(notes.len(), 4, "{notes:#?}");
+    let (_, where_it_is) = notes[1].1.rsplit_once('\\').unwrap();
+    assert_eq!(fs_err::read_to_string(aside.join(where_it_is)).unwrap(), "target");
+    // Once more does nothing, and says so.
+    let (code, said) = undo_by_program(&journal);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("it was undone before; 4 things that are newer than the inject stayed"), "{said}");
+}
+
+fn undo_by_program(journal: &Path) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_coldstate"));
+    let output = program.args(["inject", "--undo"]).arg(journal).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]

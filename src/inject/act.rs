@@ -23,10 +23,11 @@ use zeroize::Zeroizing;
 
 use super::{
     InjectError, Journal, Placed, Source,
-    journal::{self, Entry, Journalled},
+    journal::{self, Entry},
     plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
     settle::{Finished, links},
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
+    undo,
 };
 use crate::{
     gather::{ByteRange, FileItem, Hash, Item, StreamItem, Times},
@@ -96,6 +97,7 @@ pub fn act(
         registry: AtomicU64::new(0),
         jobs: Mutex::default(),
         bytes: AtomicU64::new(0),
+        latest: AtomicU64::new(0),
     };
     record.progress.expect(plan.file_count() as u64, plan.bytes);
     run.everything(plan).map_err(|cause| run.take_back(cause))?;
@@ -129,6 +131,8 @@ struct Run<'a> {
     registry: AtomicU64,
     jobs: Mutex<Vec<Finished>>,
     bytes: AtomicU64,
+    /// The latest time of last write that anything was given.
+    latest: AtomicU64,
 }
 
 /// A step and the item it is about.
@@ -186,7 +190,8 @@ impl Run<'_> {
         self.target.sync().map_err(|error| self.target_error(error))?;
         self.check_cancelled()?;
         self.do_jobs(&plan.jobs)?;
-        self.journal.write(&Entry::Finished {})?;
+        let latest = FileTime(self.latest.load(Ordering::Relaxed).max(FileTime::now().0));
+        self.journal.write(&Entry::Finished { latest: Some(latest) })?;
         self.journal.sync()
     }
 
@@ -375,7 +380,7 @@ impl Run<'_> {
                 Ok(()) => written = written.or(Some(&new.path)),
                 Err(Failure::Run(error)) => return Err(error),
                 Err(Failure::Item(reason)) => {
-                    journal::take_back(self.target, made.as_slice(), self.record);
+                    undo::take_back_now(self.target, made.as_slice(), self.record);
                     self.record.note(Outcome::Failed, new.path.to_string(), reason);
                 }
             }
@@ -415,7 +420,7 @@ impl Run<'_> {
             }
             Err(Failure::Run(error)) => return Err(error),
             Err(Failure::Item(reason)) => {
-                journal::take_back(self.target, made.as_slice(), self.record);
+                undo::take_back_now(self.target, made.as_slice(), self.record);
                 self.record.note(Outcome::Failed, step.path.to_string(), reason);
             }
         }
@@ -584,6 +589,8 @@ impl Run<'_> {
 
     /// Sets metadata. What the target refuses for this item is noted.
     fn set(&self, path: &WinPath, metadata: &Metadata) -> Result<(), InjectError> {
+        let modified = metadata.times.map_or(0, |times| times.modified.0);
+        self.latest.fetch_max(modified, Ordering::Relaxed);
         match self.target.set(path, metadata).map_err(|error| self.failure(error)) {
             Ok(()) => Ok(()),
             Err(Failure::Run(error)) => Err(error),
@@ -613,13 +620,17 @@ impl Run<'_> {
     fn take_back(&self, cause: InjectError) -> InjectError {
         let Some(path) = self.journal.path() else { return cause };
         let cause = Box::new(cause);
-        let Ok(Journalled { entries, .. }) = journal::read(path) else {
+        let Ok(journalled) = journal::read(path) else {
             return InjectError::HalfUndone { cause, journal: path.into() };
         };
-        let left = journal::take_back(self.target, &entries, self.record);
+        let left = undo::take_back(self.target, &journalled, self.record);
         // The line ends the matter: as long as something is left, an undo must go on.
-        let is_done =
-            left == 0 && self.journal.write(&Entry::Undone {}).and_then(|()| self.journal.sync()).is_ok();
+        let is_done = left.failed == 0
+            && self
+                .journal
+                .write(&Entry::Undone { kept: left.kept })
+                .and_then(|()| self.journal.sync())
+                .is_ok();
         match *cause {
             _ if !is_done => InjectError::HalfUndone { cause, journal: path.into() },
             InjectError::Cancelled => InjectError::Cancelled,

@@ -19,12 +19,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     InjectError,
     running::{Group, RegistryEdit, RunningWindows},
-    target::{Metadata, Target, TargetError},
+    target::{Metadata, Target},
 };
 use crate::{
     gather::Hash,
     nt::{FileTime, Sid, WinPath},
-    record::{Outcome, Record},
 };
 
 /// Number of the journal's form; another number is not read.
@@ -94,6 +93,10 @@ pub enum Entry {
     Profile {
         /// Whose.
         user: Sid,
+        /// What was in it then, its folder first: an undo has Windows remove it only while nothing else is in it. None where
+        /// that could not be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<Vec<WinPath>>,
     },
     /// An account became a member of a local group.
     Joined {
@@ -104,9 +107,18 @@ pub enum Entry {
         group: Group,
     },
     /// The last line of an inject that came to its end.
-    Finished {},
+    Finished {
+        /// Nothing of it was written later than this, nor has a later time: neither the clock's time then, nor that of a
+        /// file whose old computer had a clock that was ahead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        latest: Option<FileTime>,
+    },
     /// The last line after everything was taken back.
-    Undone {},
+    Undone {
+        /// How many things were left as they were because they came or changed after the inject.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        kept: u64,
+    },
 }
 
 /// A journal being written.
@@ -192,6 +204,8 @@ pub(super) struct Journalled {
     pub(super) running: bool,
     /// Of this computer.
     pub(super) computer: Option<Sid>,
+    /// When the inject had come to its end.
+    pub(super) latest: Option<FileTime>,
     /// All changes, in the order in which they were made.
     pub(super) entries: Vec<Entry>,
 }
@@ -224,70 +238,11 @@ pub(super) fn read(path: &Path) -> Result<Journalled, InjectError> {
         }
     }
     let (root, running, computer) = started.ok_or_else(|| not_a_journal(1))?;
-    Ok(Journalled { root, running, computer, entries })
-}
-
-/// Takes changes back, the last first. What cannot be taken back is noted and the rest goes on; returns how much that
-/// was.
-pub(super) fn take_back(target: &dyn Target, entries: &[Entry], record: &Record) -> usize {
-    let mut left = 0;
-    let mut is_refused = false;
-    for entry in entries.iter().rev() {
-        if std::mem::replace(&mut is_refused, *entry == Entry::Refused {}) {
-            continue;
-        }
-        let file = |path: &WinPath, result: Result<(), TargetError>| {
-            (path.to_string(), result.map_err(|error| error.to_string()))
-        };
-        let (what, result) = match entry {
-            Entry::Created { path } => file(path, remove(target, path)),
-            Entry::Replaced { path, aside, before } => file(path, put_back(target, path, aside, before)),
-            Entry::Changed { path, before } => file(path, target.set(path, before)),
-            Entry::Registry { edit } => {
-                let back = edit.clone().inverse();
-                (format!(r"HKLM\{}", edit.key()), ask(target, |running| running.edit(&back)))
-            }
-            Entry::Account { name } => {
-                (format!("the account {name}"), ask(target, |running| running.delete_account(name)))
-            }
-            Entry::Profile { user } => {
-                (format!("the profile of {user}"), ask(target, |running| running.delete_profile(user)))
-            }
-            Entry::Joined { user, group } => {
-                let what = format!("{user} in the group {}", group.group);
-                (what, ask(target, |running| running.leave_group(user, group)))
-            }
-            Entry::Started { .. }
-            | Entry::Refused {}
-            | Entry::Rewritten { .. }
-            | Entry::Finished {}
-            | Entry::Undone {} => {
-                continue;
-            }
-        };
-        if let Err(error) = result {
-            let reason = format!("could not be brought back to its previous state: {error}");
-            record.note(Outcome::Failed, what, reason);
-            left += 1;
-        }
-    }
-    left
-}
-
-/// Asks the running Windows of the target.
-fn ask(
-    target: &dyn Target,
-    undo: impl FnOnce(&dyn RunningWindows) -> std::io::Result<()>,
-) -> Result<(), String> {
-    let running = target.running().ok_or("this is not the Windows that was running")?;
-    undo(running).map_err(|error| error.to_string())
-}
-
-fn remove(target: &dyn Target, path: &WinPath) -> Result<(), TargetError> {
-    match target.remove(path) {
-        Err(error) if error.is_absent() => Ok(()),
-        other => other,
-    }
+    let latest = entries.iter().find_map(|entry| match entry {
+        Entry::Finished { latest } => *latest,
+        _ => None,
+    });
+    Ok(Journalled { root, running, computer, latest, entries })
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde wants")]
@@ -295,18 +250,7 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// The thing set aside is what tells whether the step is still to be done: once it is back, `path` is the old one and
-/// must not be removed.
-fn put_back(
-    target: &dyn Target,
-    path: &WinPath,
-    aside: &WinPath,
-    before: &Metadata,
-) -> Result<(), TargetError> {
-    if !target.exists(aside)? {
-        return Ok(());
-    }
-    remove(target, path)?;
-    target.rename(aside, path)?;
-    target.set(path, before)
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde wants")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

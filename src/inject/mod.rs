@@ -5,8 +5,8 @@
 //! code, except that nothing is written. Every change is in the journal before it is made; when an inject fails it is
 //! taken back at once, and [`undo`] takes back one that succeeded.
 //!
-//! Not guaranteed: that what somebody else changes in the target during the run, or between an inject and its undo,
-//! survives.
+//! Not guaranteed: that what somebody else changes in the target during the run survives. What was written between an
+//! inject and its undo stays (see `undo`).
 
 mod act;
 mod journal;
@@ -18,6 +18,7 @@ mod running;
 mod settle;
 mod sources;
 mod target;
+mod undo;
 mod zip;
 
 use std::{
@@ -25,13 +26,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use journal::Journalled;
+use journal::{Entry, Journalled};
 use thiserror::Error;
 
 use crate::{
     gather::{Content, Item},
     nt::WinPath,
-    record::Record,
+    record::{Outcome, Record},
 };
 
 pub use act::{Done, act};
@@ -228,10 +229,12 @@ pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
     Err(InjectError::NotWindows)
 }
 
-/// Brings the target of a journal back to what it was before that inject. May be repeated.
+/// Brings the target of a journal back to what it was before that inject, but for what was written there since. May be
+/// repeated.
 ///
 /// # Errors
-/// When the journal or its target cannot be opened. What could not be brought back is noted in the record.
+/// When the journal or its target cannot be opened. What could not be brought back, and what stays, is noted in the
+/// record.
 pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
     let Journalled { root, running, .. } = journal::read(journal)?;
     let target = if running { open_running()? } else { open(&root)? };
@@ -244,19 +247,23 @@ pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
 /// # Errors
 /// When the journal cannot be used. What could not be brought back is noted in the record.
 pub fn undo_in(target: &dyn Target, journal: &Path, record: &Record) -> Result<(), InjectError> {
-    let Journalled { entries, computer, .. } = journal::read(journal)?;
+    let journalled = journal::read(journal)?;
     let here = target.running().and_then(RunningWindows::computer_sid);
-    if computer.is_some() && computer != here {
+    if journalled.computer.is_some() && journalled.computer != here {
         return Err(InjectError::OtherComputer { path: journal.into() });
     }
-    if entries.last() == Some(&journal::Entry::Undone {}) {
+    if let Some(Entry::Undone { kept }) = journalled.entries.last() {
         // What is there now may be newer than that inject.
+        if *kept > 0 {
+            let reason = format!("it was undone before; {kept} things that are newer than the inject stayed");
+            record.note(Outcome::Skipped, journal.display().to_string(), reason);
+        }
         return Ok(());
     }
-    let left = journal::take_back(target, &entries, record);
+    let left = undo::take_back(target, &journalled, record);
     target.sync().map_err(|error| InjectError::target(target, error))?;
-    if left == 0 {
-        Journal::append(journal)?.write(&journal::Entry::Undone {})?;
+    if left.failed == 0 {
+        Journal::append(journal)?.write(&Entry::Undone { kept: left.kept })?;
     }
     Ok(())
 }

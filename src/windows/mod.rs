@@ -38,7 +38,7 @@ pub use profile::{
     Account, LastUse, LastUseSource, LocalGroup, NameSource, Profile, ProfileKind, ProfileMark,
 };
 pub use program::version_string;
-pub use registry::{HiveFileError, hive_logs, open_hive, open_hive_to_edit};
+pub use registry::{HiveFileError, hive_logs, hive_of_log, open_hive, open_hive_to_edit};
 pub use selection::{Selected, UserPattern, UserSelection};
 pub use tree::{Tree, TreeEntry, VolumeTree};
 pub use variables::VIRTUAL_FOLDERS;

@@ -99,6 +99,16 @@ pub fn hive_logs(hive: &WinPath) -> [WinPath; 3] {
     LOG_SUFFIXES.map(|suffix| with_suffix(hive, suffix))
 }
 
+/// The hive that a file would be a transaction log of, by its name; none for one that is called otherwise.
+pub fn hive_of_log(path: &WinPath) -> Option<WinPath> {
+    let name = path.file_name()?;
+    LOG_SUFFIXES.iter().find_map(|suffix| {
+        let (stem, end) = name.units().split_at_checked(name.len().checked_sub(suffix.len())?)?;
+        let is_log = NtString::new(end).eq_ignore_case(&NtString::from(*suffix)) && !stem.is_empty();
+        is_log.then(|| path.parent().unwrap_or_default().join(&NtString::new(stem)))
+    })
+}
+
 fn with_suffix(path: &WinPath, suffix: &str) -> WinPath {
     let name = path.file_name().unwrap_or_default();
     let units: Vec<u16> = name.units().iter().copied().chain(suffix.encode_utf16()).collect();

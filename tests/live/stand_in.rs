@@ -140,7 +140,7 @@ impl RunningWindows for StandIn {
         Ok(())
     }
 
-    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<bool> {
+    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<Option<String>> {
         self.refused(&format!("profile of {name}"))?;
         let mut state = self.state();
         let (from, to) = (state.root.join("Users/Default"), state.root.join("Users").join(name));
@@ -149,7 +149,7 @@ impl RunningWindows for StandIn {
         let key = state.software.create_key(format!(r"{PROFILE_LIST}\{user}").as_str()).unwrap();
         let text = NtString::from(&*format!("C:\\Users\\{name}\0")).to_utf16le();
         state.software.set_value(key, "ProfileImagePath", ValueType::ExpandSz, &text).unwrap();
-        Ok(true)
+        Ok(Some(format!(r"C:\Users\{name}")))
     }
 
     fn delete_profile(&self, user: &Sid) -> io::Result<()> {

@@ -18,7 +18,6 @@ use crate::{
     nt::{NtString, Sid},
 };
 
-pub use edit::RegistryEdit;
 pub(super) use edit::edits;
 pub use edit::{KeyLook, RegistryEdit};
 #[cfg(windows)]
@@ -108,11 +107,11 @@ pub trait RunningWindows: Sync {
     /// When Windows refuses.
     fn delete_account(&self, name: &str) -> io::Result<()>;
 
-    /// Makes the profile of an account, as at its first logon. False when it was there.
+    /// Makes the profile of an account, as at its first logon, and tells its folder; none when it was there.
     ///
     /// # Errors
     /// When Windows refuses, or is older than Vista.
-    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<bool>;
+    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<Option<String>>;
 
     /// Removes a profile with all that is in it; one that is not there is no error.
     ///

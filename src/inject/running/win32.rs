@@ -15,7 +15,7 @@ use crate::{
     nt::{FileTime, NtString, SecurityDescriptor, Sid},
     sys::{
         accounts::{self, Known},
-        registry::{self, Key, Root},
+        registry::{self, Key, Look, Root},
         service,
     },
 };
@@ -65,7 +65,7 @@ impl RunningWindows for ThisWindows {
         accounts::delete_user(name)
     }
 
-    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<bool> {
+    fn create_profile(&self, user: &Sid, name: &str) -> io::Result<Option<String>> {
         accounts::create_profile(user, name)
     }
 

@@ -14,6 +14,7 @@ use crate::{
         journal::Entry,
         running::RunningWindows,
         target::{Target, TargetTree},
+        undo::contents_of_profile,
     },
     nt::WinPath,
 };
@@ -70,9 +71,11 @@ pub fn prepare(
         }
         let (Some(account), Some(Home::New { .. })) = (&settler.account, &settler.home) else { continue };
         match running.create_profile(&account.sid, &account.name) {
-            Ok(is_new) => {
-                if is_new {
-                    journal.write(&Entry::Profile { user: account.sid.clone() })?;
+            Ok(made) => {
+                if let Some(path) = made {
+                    let folder = windows.translate(&path);
+                    let holds = folder.and_then(|folder| contents_of_profile(target, &folder));
+                    journal.write(&Entry::Profile { user: account.sid.clone(), holds })?;
                 }
                 prepared.changed = true;
             }

@@ -17,23 +17,28 @@ const ALREADY_EXISTS: i32 = 0x8007_00B7_u32.cast_signed();
 /// `MAX_PATH`: more is not written to the buffer.
 const MAX_PATH: usize = 260;
 
-/// Makes the profile of an account as at its first logon. False when it was there.
+/// Makes the profile of an account as at its first logon, and tells its folder; none when it was there.
 ///
 /// # Errors
 /// When Windows refuses, or is older than Vista.
 #[allow(unsafe_code)]
-pub fn create_profile(user: &Sid, name: &str) -> io::Result<bool> {
+pub fn create_profile(user: &Sid, name: &str) -> io::Result<Option<String>> {
     let function = library::function("userenv.dll", c"CreateProfile")?;
     // SAFETY: the function of this name has this signature in every Windows that has it.
     let create: CreateProfile = unsafe { std::mem::transmute(function) };
     let (sid, name, mut path) = (wide(&user.to_string()), wide(name), [0_u16; MAX_PATH]);
     // SAFETY: both texts end with NUL, the buffer has the length that is given, and all outlive the call.
     match unsafe { create(sid.as_ptr(), name.as_ptr(), path.as_mut_ptr(), 260) } {
-        0 => Ok(true),
-        ALREADY_EXISTS => Ok(false),
+        0 => Ok(Some(text(&path))),
+        ALREADY_EXISTS => Ok(None),
         // The low half of an HRESULT of Win32 is the error's number.
         code => Err(io::Error::from_raw_os_error(code & 0xFFFF)),
     }
+}
+
+/// A text that ends with NUL.
+fn text(buffer: &[u16]) -> String {
+    String::from_utf16_lossy(buffer.split(|&unit| unit == 0).next().unwrap_or_default())
 }
 
 /// Removes a profile: folder, hives, and the entry in `ProfileList`.

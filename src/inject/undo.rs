@@ -1,0 +1,312 @@
+//! Takes the changes of an inject back, the last first.
+//!
+//! An undo removes what the inject made and brings back what it moved away; it destroys nothing that came later. What was
+//! written after the inject ended stays, a folder that holds something else stays, and a profile that Windows made for the
+//! inject stays, with its account, once it was used. Each of these is noted.
+//!
+//! Not noticed: a file that was written later and given an earlier time; and, where the inject did not come to its end,
+//! what was written to its own files since.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    io,
+};
+
+use super::{
+    journal::{Entry, Journalled},
+    running::RunningWindows,
+    target::{Found, Metadata, Target, TargetError},
+};
+use crate::{
+    nt::{FileTime, NtString, Sid, WinPath},
+    record::{Outcome, Record},
+    windows::hive_of_log,
+};
+
+/// FAT keeps times of last write in steps of two seconds.
+const STEP: u64 = 2 * 10_000_000;
+/// Most things that are looked for in one profile. A new one has some hundred.
+const MOST_IN_PROFILE: usize = 100_000;
+
+/// What was not taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Refused; another undo may do it.
+    pub(super) failed: u64,
+    /// Left alone, because it came or changed later.
+    pub(super) kept: u64,
+}
+
+/// Why something stays.
+enum Stays {
+    Failed(String),
+    Kept(String),
+}
+
+impl From<TargetError> for Stays {
+    fn from(error: TargetError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Takes everything of a journal back.
+pub(super) fn take_back(target: &dyn Target, journal: &Journalled, record: &Record) -> Left {
+    let mut undo = Undo::new(target, journal.latest, record);
+    undo.look_at_profiles(&journal.entries);
+    undo.all(&journal.entries)
+}
+
+/// Takes back what a run has just done.
+pub(super) fn take_back_now(target: &dyn Target, entries: &[Entry], record: &Record) -> Left {
+    Undo::new(target, None, record).all(entries)
+}
+
+struct Undo<'a> {
+    target: &'a dyn Target,
+    /// What was written later than this is not the inject's.
+    latest: Option<FileTime>,
+    record: &'a Record,
+    /// The users whose profiles stay, and why.
+    staying: Vec<(Sid, String)>,
+    /// The files that were written later, by folder and upper-case name. Each folder is looked at once, when the first entry
+    /// is about something in it; entries are in the order of the old disk, not of folders.
+    later: RefCell<HashMap<WinPath, HashSet<NtString>>>,
+}
+
+impl<'a> Undo<'a> {
+    fn new(target: &'a dyn Target, latest: Option<FileTime>, record: &'a Record) -> Self {
+        let latest = latest.map(|time| FileTime(time.0.saturating_add(STEP)));
+        Self { target, latest, record, staying: Vec::new(), later: RefCell::default() }
+    }
+
+    fn all(&mut self, entries: &[Entry]) -> Left {
+        let mut left = Left::default();
+        let mut is_refused = false;
+        for entry in entries.iter().rev() {
+            if std::mem::replace(&mut is_refused, *entry == Entry::Refused {}) {
+                continue;
+            }
+            let Some((what, result)) = self.one(entry) else { continue };
+            match result {
+                Ok(()) => {}
+                Err(Stays::Failed(error)) => {
+                    let reason = format!("could not be brought back to its previous state: {error}");
+                    self.record.note(Outcome::Failed, what, reason);
+                    left.failed = left.failed.saturating_add(1);
+                }
+                Err(Stays::Kept(reason)) => {
+                    self.record.note(Outcome::Skipped, what, reason);
+                    left.kept = left.kept.saturating_add(1);
+                }
+            }
+        }
+        left
+    }
+
+    /// Takes one change back. None where there is nothing to do.
+    fn one(&mut self, entry: &Entry) -> Option<(String, Result<(), Stays>)> {
+        Some(match entry {
+            Entry::Created { path } => (path.to_string(), self.remove(path)),
+            Entry::Replaced { path, aside, before } => (path.to_string(), self.put_back(path, aside, before)),
+            Entry::Changed { path, before } => {
+                (path.to_string(), self.target.set(path, before).map_err(Into::into))
+            }
+            Entry::Registry { edit } => {
+                let back = edit.clone().inverse();
+                (format!(r"HKLM\{}", edit.key()), self.ask(|running| running.edit(&back)))
+            }
+            Entry::Account { name } => {
+                let result = match self.running().and_then(|running| running.find_account(None, name)) {
+                    Some(person) => self.unless_staying(&person.sid, |running| running.delete_account(name)),
+                    None => self.ask(|running| running.delete_account(name)),
+                };
+                (format!("the account {name}"), result)
+            }
+            Entry::Profile { user, holds } => {
+                (format!("the profile of {user}"), self.delete_profile(user, holds.as_deref()))
+            }
+            Entry::Joined { user, group } => {
+                let result = self.unless_staying(user, |running| running.leave_group(user, group));
+                (format!("{user} in the group {}", group.group), result)
+            }
+            Entry::Started { .. }
+            | Entry::Refused {}
+            | Entry::Rewritten { .. }
+            | Entry::Finished { .. }
+            | Entry::Undone { .. } => return None,
+        })
+    }
+
+    fn running(&self) -> Option<&'a dyn RunningWindows> {
+        self.target.running()
+    }
+
+    /// Asks the running Windows of the target.
+    fn ask(&self, undo: impl FnOnce(&dyn RunningWindows) -> io::Result<()>) -> Result<(), Stays> {
+        let nobody = || Stays::Failed("this is not the Windows that was running".to_owned());
+        undo(self.running().ok_or_else(nobody)?).map_err(|error| Stays::Failed(error.to_string()))
+    }
+
+    /// The same, unless it is about somebody whose profile stays.
+    fn unless_staying(
+        &self,
+        user: &Sid,
+        undo: impl FnOnce(&dyn RunningWindows) -> io::Result<()>,
+    ) -> Result<(), Stays> {
+        match self.staying.iter().any(|(staying, _)| staying == user) {
+            true => Err(Stays::Kept("it stays, because the profile of that user does".to_owned())),
+            false => self.ask(undo),
+        }
+    }
+
+    fn remove(&self, path: &WinPath) -> Result<(), Stays> {
+        if self.is_later(path) {
+            return Err(Stays::Kept("it was written after the inject, and stays".to_owned()));
+        }
+        match self.target.remove(path) {
+            Err(error) if error.is_absent() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && self.latest.is_some() => {
+                Err(Stays::Kept("something that the inject did not make is in it, so it stays".to_owned()))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// The thing set aside is what tells whether the step is still to be done: once it is back, `path` is the old one and
+    /// must not be removed.
+    fn put_back(&self, path: &WinPath, aside: &WinPath, before: &Metadata) -> Result<(), Stays> {
+        if !self.target.exists(aside)? {
+            return Ok(());
+        }
+        if self.is_later(path) {
+            return Err(Stays::Kept(format!(
+                "it was written after the inject, and stays; what was there before is {aside}"
+            )));
+        }
+        self.remove(path)?;
+        self.target.rename(aside, path)?;
+        Ok(self.target.set(path, before)?)
+    }
+
+    /// True for a file that was written after the inject ended. What Windows writes to a hive may be in one of its logs
+    /// first, and what is in the logs is nothing without their hive.
+    fn is_later(&self, path: &WinPath) -> bool {
+        let Some(latest) = self.latest else { return false };
+        let hive = hive_of_log(path).unwrap_or_else(|| path.clone());
+        let logs = crate::windows::hive_logs(&hive);
+        [hive].iter().chain(&logs).any(|path| self.is_listed_as_later(path, latest))
+    }
+
+    fn is_listed_as_later(&self, path: &WinPath, latest: FileTime) -> bool {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let mut later = self.later.borrow_mut();
+        let names = later.entry(folder).or_insert_with_key(|folder| {
+            let found = self.target.list(folder).unwrap_or_default();
+            let is_later = |found: &Found| !found.is_folder && found.modified > latest;
+            found.into_iter().filter(is_later).map(|found| found.name.to_upper()).collect()
+        });
+        names.contains(&name.to_upper())
+    }
+
+    /// Finds out, before anything is taken back, whose profiles stay.
+    fn look_at_profiles(&mut self, entries: &[Entry]) {
+        let made: HashSet<WinPath> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Created { path } | Entry::Replaced { path, .. } => Some(path.to_upper()),
+                _ => None,
+            })
+            .collect();
+        for entry in entries {
+            if let Entry::Profile { user, holds } = entry
+                && let Some(reason) = self.why_profile_stays(user, holds.as_deref(), &made)
+            {
+                self.staying.push((user.clone(), reason));
+            }
+        }
+    }
+
+    /// Lets Windows remove a profile that it made for the inject, with all that is in it: which is nothing but what was in
+    /// it then, because what the inject put into it was taken out before.
+    fn delete_profile(&mut self, user: &Sid, holds: Option<&[WinPath]>) -> Result<(), Stays> {
+        let known = self.staying.iter().find(|(staying, _)| staying == user);
+        let reason = match known {
+            Some((_, reason)) => Some(reason.clone()),
+            None => self.why_profile_stays(user, holds, &HashSet::new()),
+        };
+        match reason {
+            Some(reason) => {
+                if known.is_none() {
+                    self.staying.push((user.clone(), reason.clone()));
+                }
+                Err(Stays::Kept(format!("{reason}; remove it by hand when it is not needed")))
+            }
+            None => self.ask(|running| running.delete_profile(user)),
+        }
+    }
+
+    /// Why a profile must not be removed; none when there is nothing in it but what Windows and the inject (`made`, by
+    /// upper-case path) put there.
+    fn why_profile_stays(
+        &self,
+        user: &Sid,
+        holds: Option<&[WinPath]>,
+        made: &HashSet<WinPath>,
+    ) -> Option<String> {
+        if self.running().is_some_and(|running| running.is_loaded(user)) {
+            return Some("its user is logged on, so it stays".to_owned());
+        }
+        let Some(holds) = holds else {
+            return Some("nobody knows what was in it when it was made, so it stays".to_owned());
+        };
+        // The first of them is the profile's folder.
+        let folder = holds.first().filter(|folder| self.target.exists(folder).unwrap_or(true))?;
+        let known: HashSet<WinPath> = holds.iter().map(WinPath::to_upper).collect();
+        let latest = self.latest.unwrap_or(FileTime(u64::MAX));
+        let walked = walk(self.target, folder, &mut |path, found| {
+            let key = path.to_upper();
+            let is_known = known.contains(&key) || made.contains(&key);
+            match is_known && (found.is_folder || found.modified <= latest) {
+                true => Ok(()),
+                false => Err(format!("{path} came or changed after the inject, so it stays")),
+            }
+        });
+        walked.err()
+    }
+}
+
+/// What is in a new profile, its own folder first; none where that cannot be told.
+pub(super) fn contents_of_profile(target: &dyn Target, folder: &WinPath) -> Option<Vec<WinPath>> {
+    let mut all = vec![folder.clone()];
+    let walked = walk(target, folder, &mut |path, _| {
+        all.push(path.clone());
+        Ok(())
+    });
+    walked.ok().map(|()| all)
+}
+
+/// Looks at everything in a folder. Links are not followed.
+fn walk(
+    target: &dyn Target,
+    folder: &WinPath,
+    each: &mut dyn FnMut(&WinPath, &Found) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut waiting, mut count) = (vec![folder.clone()], 0_usize);
+    while let Some(folder) = waiting.pop() {
+        let listing =
+            target.list(&folder).map_err(|error| format!("it cannot be looked through: {error}"))?;
+        for found in listing {
+            count = count.saturating_add(1);
+            if count > MOST_IN_PROFILE {
+                return Err("there is more in it than can be looked through, so it stays".to_owned());
+            }
+            let path = folder.join(&found.name);
+            each(&path, &found)?;
+            if found.is_folder {
+                waiting.push(path);
+            }
+        }
+    }
+    Ok(())
+}
