@@ -34,7 +34,7 @@ use std::{
 use coldstate::{
     gather::{ByteRange, Content, FileItem, FileName, Hash, IniEntry, IniItem, Item, Reparse, StreamItem},
     inject::{self, InjectError, Journal, Merge, Options, Placed, Rehearsal, Source, SourceError},
-    nt::{FileTime, HexBytes, NtString, WinPath},
+    nt::{Ace, FileTime, HexBytes, NtString, SecurityDescriptor, WinPath},
     ntfs::{Ntfs, StreamKind},
     record::{Outcome, Record},
 };
@@ -621,6 +621,67 @@ fn undo_by_program(journal: &Path) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_coldstate"));
     let output = program.args(["inject", "--undo"]).arg(journal).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn only_administrators_write_a_journal_and_another_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("target");
+    fs_err::create_dir_all(&root).unwrap();
+    let mut p = Personality::default();
+    p.file(r"\file", b"data", |_, _| {});
+    let journal = dir.path().join("journal");
+    inject_into(&[&p], &root, &journal, Merge::Refuse, &Record::default()).unwrap();
+    let mode = |mode| fs_err::set_permissions(&journal, PermissionsExt::from_mode(mode)).unwrap();
+    assert_eq!(fs_err::metadata(&journal).unwrap().mode() & 0o777, 0o600);
+    for open in [0o602, 0o620, 0o666] {
+        mode(open);
+        let error = inject::undo(&journal, &Record::default()).unwrap_err();
+        assert!(matches!(error, InjectError::OpenJournal { .. }), "{error}");
+        assert!(root.join("file").exists());
+    }
+    let (code, said) = undo_by_program(&journal);
+    assert_eq!(code, Some(34), "{said}");
+    assert!(said.contains("decides what an undo does") && said.contains("chmod go-w"), "{said}");
+    mode(0o644);
+    inject::undo(&journal, &Record::default()).unwrap();
+    assert!(!root.join("file").exists());
+}
+
+/// What Windows and ntfs-3g keep says who may write, where it is there.
+#[test]
+fn the_journal_in_the_root_of_a_volume_is_the_systems() {
+    let Some(volume) = Mounted::new(64, "streams_interface=windows") else { return };
+    let mut p = Personality::default();
+    fs_err::write(volume.root().join("file"), "before").unwrap();
+    p.file(r"\file", b"data", |_, _| {});
+    let journal = volume.root().join("coldstate-journal");
+    let target = inject::open(&volume.root()).unwrap();
+    let placed = [Placed::as_it_is(&p)];
+    let options = Options { merge: Merge::Replace };
+    let plan = inject::plan(&placed, &*target, &options, &Record::default()).unwrap();
+    let opened = Journal::create(&journal, &*target).unwrap();
+    let done = inject::act(&plan, &placed, &*target, &opened, &Record::default()).unwrap();
+    let aside = volume.root().join(done.set_aside.unwrap().to_string().trim_start_matches('\\'));
+    for (path, flags) in [(&journal, 0), (&aside, 0x03)] {
+        let security = SecurityDescriptor::parse(&value(path, "ntfs_acl")).unwrap();
+        let dacl: Vec<_> =
+            security.dacl().unwrap().iter().map(|ace| (ace.sid.to_string(), ace.flags)).collect();
+        assert_eq!(dacl, [("S-1-5-18".to_owned(), flags), ("S-1-5-32-544".to_owned(), flags)], "{path:?}");
+        assert_eq!(security.owner().unwrap().to_string(), "S-1-5-32-544");
+        assert!(security.control() & 0x1000 != 0, "nothing comes down from above");
+    }
+    let own = value(&journal, "ntfs_acl");
+    // What a file gets in the root of a drive: every user may change it.
+    let users = Ace { ace_type: 0, flags: 0x10, mask: 0x0013_01BF, sid: "S-1-5-11".parse().unwrap() };
+    let inherited = SecurityDescriptor::build(0, &"S-1-5-32-544".parse().unwrap(), &[users]).unwrap();
+    xattr::set(&journal, "system.ntfs_acl", inherited.as_bytes()).unwrap();
+    let error = inject::undo(&journal, &Record::default()).unwrap_err();
+    assert!(error.to_string().contains("may have been changed by S-1-5-11"), "{error}");
+    assert_eq!(fs_err::read(volume.root().join("file")).unwrap(), b"data");
+    xattr::set(&journal, "system.ntfs_acl", &own).unwrap();
+    inject::undo(&journal, &Record::default()).unwrap();
+    assert_eq!(fs_err::read(volume.root().join("file")).unwrap(), b"before");
 }
 
 #[test]

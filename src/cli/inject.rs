@@ -509,6 +509,14 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
         InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
         InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
         InjectError::NotAJournal { .. } => (Exit::BadArguments, JOURNAL_HINT),
+        InjectError::OpenJournal { .. } => (
+            Exit::AccessDenied,
+            if cfg!(windows) {
+                "Check what is in it, then let only administrators write it (`icacls FILE /setowner *S-1-5-32-544`, `icacls FILE /inheritance:r /grant *S-1-5-32-544:F`) and run again; nothing was changed."
+            } else {
+                "Check what is in it, then let only yourself write it (`chown`, `chmod go-w`) and run again; nothing was changed."
+            },
+        ),
         InjectError::OtherComputer { .. } => {
             (Exit::BadArguments, "Run it on the computer that was injected into; nothing was changed.")
         }

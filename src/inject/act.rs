@@ -25,6 +25,7 @@ use super::{
     InjectError, Journal, Placed, Source,
     journal::{self, Entry},
     plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
+    private,
     settle::{Finished, links},
     target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
     undo,
@@ -33,6 +34,7 @@ use crate::{
     gather::{ByteRange, FileItem, Hash, Item, StreamItem, Times},
     nt::{FileTime, HexBytes, NtString, WinPath},
     record::{Outcome, Record},
+    sys::files,
 };
 
 /// How many threads write files. Reading and unpacking chunks is the one half of the work, the target's file system
@@ -162,6 +164,11 @@ impl Run<'_> {
         if plan.replaced_count() > 0 {
             self.journal.write(&Entry::Created { path: self.aside.clone() })?;
             self.target.create_folder(&self.aside).map_err(|error| self.target_error(error))?;
+            // An undo puts back what is in it: nobody else may put anything there.
+            if !files::is_remote(self.target.root()) {
+                let security = private::of_this_run(private::INHERIT);
+                self.set(&self.aside, &Metadata { security, ..Metadata::default() })?;
+            }
         }
         for path in &plan.removals {
             self.check_cancelled()?;

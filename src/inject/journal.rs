@@ -9,7 +9,7 @@
 //! name of a file that has several names and was set aside, because ntfs-3g does not show it.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -17,13 +17,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    InjectError,
+    InjectError, private,
     running::{Group, RegistryEdit, RunningWindows},
     target::{Metadata, Target},
 };
 use crate::{
     gather::Hash,
-    nt::{FileTime, Sid, WinPath},
+    nt::{FileTime, SecurityDescriptor, Sid, WinPath},
+    sys::files::{self, Protection},
 };
 
 /// Number of the journal's form; another number is not read.
@@ -130,16 +131,16 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins a journal in a new file.
+    /// Begins a journal in a new file, which only the system and administrators may write where that can be said: it may
+    /// hold what is in the registry, and it decides what an undo does.
     ///
     /// # Errors
     /// When the file exists or cannot be written.
     pub fn create(path: &Path, target: &dyn Target) -> Result<Self, InjectError> {
-        let file = fs_err::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .map_err(|source| InjectError::Journal { source })?;
+        let security = private::of_this_run(0);
+        let file = files::create_private(path, security.as_ref().map(SecurityDescriptor::as_bytes))
+            .map_err(|error| InjectError::Journal { source: naming(path, &error) })?;
+        let file = fs_err::File::from_parts(file, path);
         let journal = Self { path: path.into(), file: Some(Mutex::new(file)) };
         // The undo may be started from another folder.
         let root = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
@@ -217,8 +218,30 @@ pub(super) struct Journalled {
 /// # Errors
 /// When the file cannot be read or is not a journal.
 pub(super) fn read(path: &Path) -> Result<Journalled, InjectError> {
-    let not_a_journal = |line: usize| InjectError::NotAJournal { path: path.into(), line };
+    read_from(path, fs_err::File::open(path).map_err(|source| InjectError::Journal { source })?)
+}
+
+/// Reads a journal that an earlier run wrote, unless others may have written into it.
+///
+/// # Errors
+/// As [`read`], and when others may write to it, as far as the file system tells.
+pub(super) fn read_trusted(path: &Path) -> Result<Journalled, InjectError> {
     let file = fs_err::File::open(path).map_err(|source| InjectError::Journal { source })?;
+    let who = match files::protection(file.file(), path) {
+        Protection::Descriptor(bytes) => {
+            SecurityDescriptor::parse(&bytes).ok().and_then(|security| private::who_else_writes(&security))
+        }
+        Protection::Open => Some("others than its owner".to_owned()),
+        Protection::Closed | Protection::Unknown => None,
+    };
+    match who {
+        Some(who) => Err(InjectError::OpenJournal { path: path.into(), who }),
+        None => read_from(path, file),
+    }
+}
+
+fn read_from(path: &Path, file: fs_err::File) -> Result<Journalled, InjectError> {
+    let not_a_journal = |line: usize| InjectError::NotAJournal { path: path.into(), line };
     let mut entries = Vec::new();
     let mut broken = None;
     let mut started = None;
@@ -243,6 +266,11 @@ pub(super) fn read(path: &Path) -> Result<Journalled, InjectError> {
         _ => None,
     });
     Ok(Journalled { root, running, computer, latest, entries })
+}
+
+/// An error with the file it is about.
+fn naming(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("failed to create file `{}`: {error}", path.display()))
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde wants")]

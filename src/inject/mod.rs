@@ -14,6 +14,7 @@ mod mapping;
 mod names;
 mod placement;
 mod plan;
+mod private;
 mod running;
 mod settle;
 mod sources;
@@ -140,6 +141,14 @@ pub enum InjectError {
         /// The line.
         line: usize,
     },
+    /// Others may have written into the journal.
+    #[error("`{}` may have been changed by {who}, and it decides what an undo does", path.display())]
+    OpenJournal {
+        /// The file.
+        path: PathBuf,
+        /// Who.
+        who: String,
+    },
     /// The journal is about the Windows of another computer, or of one that was installed since.
     #[error("`{}` is the journal of an inject into another Windows than the one that runs here", path.display())]
     OtherComputer {
@@ -236,7 +245,7 @@ pub fn open_running() -> Result<Box<dyn Target>, InjectError> {
 /// When the journal or its target cannot be opened. What could not be brought back, and what stays, is noted in the
 /// record.
 pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
-    let Journalled { root, running, .. } = journal::read(journal)?;
+    let Journalled { root, running, .. } = journal::read_trusted(journal)?;
     let target = if running { open_running()? } else { open(&root)? };
     undo_in(&*target, journal, record)?;
     Ok(root)
@@ -247,7 +256,7 @@ pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
 /// # Errors
 /// When the journal cannot be used. What could not be brought back is noted in the record.
 pub fn undo_in(target: &dyn Target, journal: &Path, record: &Record) -> Result<(), InjectError> {
-    let journalled = journal::read(journal)?;
+    let journalled = journal::read_trusted(journal)?;
     let here = target.running().and_then(RunningWindows::computer_sid);
     if journalled.computer.is_some() && journalled.computer != here {
         return Err(InjectError::OtherComputer { path: journal.into() });

@@ -17,10 +17,11 @@ use crate::{
     gather::{Hash, User},
     hive::{Hive, HiveError, ValueType},
     inject::{
+        private,
         running::{AccountPassword, Group, registry_text},
-        target::{Feature, Metadata, Target, TargetTree},
+        target::{Feature, Target, TargetTree},
     },
-    nt::{Ace, NtString, SecurityDescriptor, Sid, WinPath},
+    nt::{NtString, Sid, WinPath},
     rules::ChangeGroup,
     windows::{Installation, Tree},
 };
@@ -35,11 +36,6 @@ pub const MAX_QUEUE: u64 = 64 << 20;
 pub const SERVICE: &str = "ColdstateFirstStart";
 /// Where queues lie, below the folder of the programs' data.
 const FOLDER: [&str; 2] = ["coldstate", "first-start"];
-/// `OBJECT_INHERIT_ACE`, `CONTAINER_INHERIT_ACE`, `SE_DACL_PROTECTED`, `FILE_ALL_ACCESS`.
-const INHERIT: u8 = 0x03;
-const INHERITED: u8 = 0x10;
-const PROTECTED: u16 = 0x1000;
-const FILE_ALL: u32 = 0x001F_01FF;
 
 /// One thing that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,18 +240,11 @@ pub(super) fn place(
 ) -> Result<Option<String>, String> {
     let tree = TargetTree(target);
     let folder = folder(new).ok_or("The new Windows does not say where its ProgramData is.")?;
-    let private = |flags: u8, control| {
-        let sids = [system(), administrators()];
-        let grant = |sid| Ace { ace_type: 0, flags, mask: FILE_ALL, sid };
-        let dacl: Vec<Ace> = sids.into_iter().map(grant).collect();
-        let security = SecurityDescriptor::build(control, &administrators(), &dacl).ok();
-        Metadata { security, attributes: Some(0), ..Metadata::default() }
-    };
     for folder in [folder.parent().unwrap_or_default(), folder.clone()] {
         if !tree.exists(&folder) {
-            made.folder(&folder, private(INHERIT, PROTECTED));
+            made.folder(&folder, private::metadata(private::INHERIT, private::PROTECTED));
         } else if let Some(security) = tree.security(&folder)
-            && !is_private(&security)
+            && !private::is_private(&security)
         {
             return Err(format!(
                 "The folder {folder} is there and others than the system and administrators may write to it; remove it and run again."
@@ -273,7 +262,7 @@ pub(super) fn place(
     let mut put = |path: WinPath, bytes: Zeroizing<Vec<u8>>| {
         // Its name has its hash: what is there is the same.
         if !tree.exists(&path) {
-            made.file(&path, private(INHERITED, 0), bytes);
+            made.file(&path, private::metadata(private::INHERITED, 0), bytes);
         }
         new.drives.old_path(&path)
     };
@@ -281,16 +270,6 @@ pub(super) fn place(
     let tool = tool.map(|tool| put(named("coldstate", &tool, "exe"), tool.into()));
     Ok(tool
         .map(|tool| format!("\"{tool}\" first-start --service --queue \"{}\"", new.drives.old_path(&folder))))
-}
-
-/// True when nobody but the system and administrators may write.
-fn is_private(security: &SecurityDescriptor) -> bool {
-    let trusted = [system(), administrators()];
-    let is_trusted = |sid: &Sid| trusted.contains(sid);
-    security.owner().is_some_and(|owner| is_trusted(&owner))
-        && security
-            .dacl()
-            .is_some_and(|dacl| dacl.iter().all(|ace| ace.ace_type == 1 || is_trusted(&ace.sid)))
 }
 
 /// Writes the key of the service, as `CreateService` would: an own process (0x10), started with Windows (2), whose failure
@@ -312,14 +291,6 @@ pub(super) fn register(hive: &mut Hive, control_set: &str, command: &str) -> Res
         hive.set_value(key, name, ValueType::Sz, &registry_text(value))?;
     }
     Ok(())
-}
-
-fn system() -> Sid {
-    Sid::of_authority(5).with_rid(18)
-}
-
-fn administrators() -> Sid {
-    Sid::of_authority(5).with_rid(32).with_rid(544)
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use super::{Account, Hives, made::Made, user_classes_hive, user_hive_from_defaul
 use crate::{
     gather::Reparse,
     hive::{Hive, HiveError, ValueType},
-    inject::target::{Metadata, Target, TargetTree},
+    inject::{
+        private::{FILE_ALL, INHERIT, INHERITED, PROTECTED},
+        target::{Metadata, Target, TargetTree},
+    },
     nt::{Ace, HexBytes, NtString, SecurityDescriptor, SecurityError, Sid, WinPath},
     record::{Outcome, Record},
     windows::{self, HiveFileError, Installation},
@@ -17,15 +20,9 @@ use crate::{
 
 /// Most things in a Default profile; a fresh one has some hundreds.
 const MAX_ITEMS: usize = 100_000;
-/// `SE_DACL_AUTO_INHERITED` and `SE_DACL_PROTECTED`.
+/// `SE_DACL_AUTO_INHERITED`.
 const AUTO_INHERITED: u16 = 0x0400;
-const PROTECTED: u16 = 0x1000;
-/// `OBJECT_INHERIT_ACE`, `CONTAINER_INHERIT_ACE`, `INHERITED_ACE`.
-const OBJECT_INHERIT: u8 = 0x01;
-const CONTAINER_INHERIT: u8 = 0x02;
-const INHERITED: u8 = 0x10;
-/// `FILE_ALL_ACCESS`, `FILE_LIST_DIRECTORY`.
-const FILE_ALL: u32 = 0x001F_01FF;
+/// `FILE_LIST_DIRECTORY`.
 const LIST: u32 = 0x1;
 /// Hidden, system and not indexed, as Windows marks its junctions; hidden and archive, as it marks hives.
 const JUNCTION: u32 = 0x2 | 0x4 | 0x2000;
@@ -242,13 +239,13 @@ impl NewProfile<'_> {
     /// The profile folder is the user's, the system's and the administrators', and nobody else's. The user owns it: that
     /// and Administrators are the owners Windows accepts for a profile it copies from a server.
     fn root_security(&self) -> Result<SecurityDescriptor, SecurityError> {
-        let dacl: Vec<Ace> = self.grants(OBJECT_INHERIT | CONTAINER_INHERIT).collect();
+        let dacl: Vec<Ace> = self.grants(INHERIT).collect();
         SecurityDescriptor::build(PROTECTED | AUTO_INHERITED, &self.account.sid, &dacl)
     }
 
     /// What something below it inherits, behind entries of its own.
     fn inherited(&self, is_folder: bool, own: &[Ace]) -> Result<SecurityDescriptor, SecurityError> {
-        let flags = if is_folder { OBJECT_INHERIT | CONTAINER_INHERIT | INHERITED } else { INHERITED };
+        let flags = if is_folder { INHERIT | INHERITED } else { INHERITED };
         let dacl: Vec<Ace> = own.iter().cloned().chain(self.grants(flags)).collect();
         SecurityDescriptor::build(AUTO_INHERITED, &self.account.sid, &dacl)
     }

@@ -2,12 +2,23 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io::{self, Read as _},
-    os::unix::ffi::OsStringExt as _,
+    os::unix::{
+        ffi::OsStringExt as _,
+        fs::{MetadataExt as _, OpenOptionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
-use super::Space;
+use xattr::FileExt as _;
+
+use super::{Protection, Space};
+
+/// Through which ntfs-3g shows a file's security descriptor.
+const SECURITY: &str = "system.ntfs_acl";
+/// What lets the group and others write.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// The signature of NTFS and its place in the boot sector, and the place of the serial number.
 const SIGNATURE: &[u8] = b"NTFS    ";
@@ -30,6 +41,35 @@ pub fn space(folder: &Path) -> io::Result<Space> {
 /// As Linux says.
 pub fn flush_volume(folder: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(fs_err::File::open(folder)?)?)
+}
+
+/// Makes a new file that only its owner may read and write; on a volume of ntfs-3g, those whom the self-relative security
+/// descriptor names.
+///
+/// # Errors
+/// When there is a file, or Linux refuses.
+pub fn create_private(path: &Path, security: Option<&[u8]>) -> io::Result<File> {
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(security) = security {
+        // Another file system has no such attribute; there the mode says it.
+        let _ = file.set_xattr(SECURITY, security);
+    }
+    Ok(file)
+}
+
+/// Who may write to an open file.
+pub fn protection(file: &File, _path: &Path) -> Protection {
+    if let Ok(Some(security)) = file.get_xattr(SECURITY) {
+        return Protection::Descriptor(security);
+    }
+    let Ok(metadata) = file.metadata() else { return Protection::Unknown };
+    let is_own = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+    if is_own && metadata.mode() & OTHERS_WRITE == 0 { Protection::Closed } else { Protection::Open }
+}
+
+/// False: a share that is mounted here has the permissions that its mount shows.
+pub fn is_remote(_path: &Path) -> bool {
+    false
 }
 
 /// The mount point that a folder is below, and the serial number of the NTFS volume that is mounted there.

@@ -10,11 +10,12 @@ mod linux;
 #[cfg(windows)]
 mod win32;
 #[cfg(target_os = "linux")]
-pub use linux::{flush_volume, space};
+pub use linux::{create_private, flush_volume, is_remote, protection, space};
 #[cfg(windows)]
 pub use win32::{
-    Basic, FileSystem, Purpose, basic, control, enable_privileges, file_system, flush_volume, open, security,
-    set_basic, set_extended_attributes, set_security, set_short_name, short_name, space,
+    Basic, FileSystem, Purpose, basic, control, create_private, enable_privileges, file_system, flush_volume,
+    is_remote, open, protection, security, set_basic, set_extended_attributes, set_security, set_short_name,
+    short_name, space,
 };
 
 #[cfg(target_os = "linux")]
@@ -29,6 +30,19 @@ pub struct Space {
     pub free: u64,
     /// Bytes of the file system, or of what this user may use of it.
     pub total: u64,
+}
+
+/// Who may write to a file besides its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Its security descriptor says.
+    Descriptor(Vec<u8>),
+    /// Nobody but the administrator.
+    Closed,
+    /// Others.
+    Open,
+    /// The file system does not say, or it is another computer's.
+    Unknown,
 }
 
 /// Bytes that can be written in a folder.

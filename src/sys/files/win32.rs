@@ -9,7 +9,7 @@ use std::{
     io,
     mem::size_of,
     os::windows::{
-        ffi::{OsStrExt as _, OsStringExt as _},
+        ffi::OsStringExt as _,
         io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
     },
     path::{Component, Path, PathBuf, Prefix},
@@ -20,38 +20,35 @@ use windows_sys::Wdk::Storage::FileSystem::{FileShortNameInformation, NtSetEaFil
 use windows_sys::Win32::{
     Foundation::{
         ERROR_INSUFFICIENT_BUFFER, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, INVALID_HANDLE_VALUE,
-        LUID, NTSTATUS, RtlNtStatusToDosError,
+        LUID,
     },
     Security::{
         AdjustTokenPrivileges, DACL_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION,
         GetKernelObjectSecurity, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW, OWNER_SECURITY_INFORMATION,
-        SACL_SECURITY_INFORMATION, SE_PRIVILEGE_ENABLED, SetKernelObjectSecurity, TOKEN_ADJUST_PRIVILEGES,
-        TOKEN_PRIVILEGES,
+        SACL_SECURITY_INFORMATION, SE_PRIVILEGE_ENABLED, SECURITY_ATTRIBUTES, SetKernelObjectSecurity,
+        TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES,
     },
     Storage::FileSystem::{
         CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
         FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
         FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW,
-        GetDiskFreeSpaceExW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
+        GetDiskFreeSpaceExW, GetDriveTypeW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
         GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
         WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
     System::{
         IO::{DeviceIoControl, IO_STATUS_BLOCK},
-        SystemServices::ACCESS_SYSTEM_SECURITY,
+        SystemServices::{ACCESS_SYSTEM_SECURITY, FILE_PERSISTENT_ACLS},
         Threading::{GetCurrentProcess, OpenProcessToken},
+        WindowsProgramming::DRIVE_REMOTE,
     },
 };
 
-use super::Space;
+use super::{Protection, Space};
+use crate::sys::{aligned, status::to_result, wide::wide};
 
 /// Largest security descriptor asked for; NTFS keeps at most 64 KiB.
 const MAX_SECURITY: u32 = 1 << 20;
-/// `SE_DACL_AUTO_INHERITED` and `SE_SACL_AUTO_INHERITED` of a descriptor's control field, and how far left of them the
-/// bits are with which one asks that they be kept.
-const AUTO_INHERITED: u16 = 0x0C00;
-const AUTO_INHERIT_REQ_SHIFT: u32 = 2;
-
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -95,10 +92,6 @@ pub struct FileSystem {
     pub is_ntfs: bool,
 }
 
-fn wide(path: &Path) -> Vec<u16> {
-    path.as_os_str().encode_wide().chain([0]).collect()
-}
-
 fn check(result: i32) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -132,6 +125,68 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
     }
     // SAFETY: the handle was just opened and nobody else owns it.
     Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Makes a new file with this self-relative security descriptor. A share of another computer keeps its own permissions: the
+/// account that is known there may be none of those that are meant here.
+///
+/// # Errors
+/// When there is a file, or Windows refuses.
+#[allow(unsafe_code)]
+pub fn create_private(path: &Path, security: Option<&[u8]>) -> io::Result<File> {
+    let mut descriptor = match security {
+        Some(security) if !is_remote(path) => Some(aligned::descriptor(security)?),
+        _ => None,
+    };
+    let attributes = descriptor.as_mut().map(|descriptor| SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.as_mut_ptr().cast(),
+        bInheritHandle: 0,
+    });
+    let attributes = attributes.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let name = wide(path);
+    let share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    // SAFETY: `name` ends with a NUL; the attributes are none or name an aligned descriptor, whose parts the caller's type has
+    // checked to lie inside of it; all live until the call returns. No template is given.
+    let handle = unsafe {
+        CreateFileW(
+            name.as_ptr(),
+            GENERIC_READ | GENERIC_WRITE,
+            share,
+            attributes,
+            CREATE_NEW,
+            FILE_FLAG_OPEN_REPARSE_POINT,
+            ptr::null_mut(),
+        )
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened and nobody else owns it.
+    Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Who may write to an open file.
+pub fn protection(file: &File, path: &Path) -> Protection {
+    let keeps = file_system(file).is_ok_and(|system| system.flags & FILE_PERSISTENT_ACLS != 0);
+    if !keeps || is_remote(path) {
+        return Protection::Unknown;
+    }
+    security(file, false).map_or(Protection::Unknown, Protection::Descriptor)
+}
+
+/// True for a path on a share of another computer.
+#[allow(unsafe_code)]
+pub fn is_remote(path: &Path) -> bool {
+    let Ok(path) = std::path::absolute(path) else { return false };
+    let name = wide(&path);
+    // Never longer than the path it is the beginning of, but for a backslash and the NUL.
+    let mut root = vec![0_u16; name.len().saturating_add(2)];
+    let Ok(len) = u32::try_from(root.len()) else { return false };
+    // SAFETY: `name` ends with a NUL, and `root` has `len` writable units.
+    let found = unsafe { GetVolumePathNameW(name.as_ptr(), root.as_mut_ptr(), len) };
+    // SAFETY: `root` ends with a NUL.
+    found != 0 && unsafe { GetDriveTypeW(root.as_ptr()) } == DRIVE_REMOTE
 }
 
 /// Times and attributes.
@@ -233,22 +288,7 @@ pub fn security(file: &File, with_audit: bool) -> io::Result<Vec<u8>> {
 /// As Windows says.
 #[allow(unsafe_code)]
 pub fn set_security(file: &File, descriptor: &[u8], with_audit: bool) -> io::Result<()> {
-    // Windows reads the header without a length, so at least that must be there; in memory it wants it aligned.
-    let mut aligned: Vec<u32> = descriptor
-        .chunks(4)
-        .map(|part| {
-            let mut word = [0; 4];
-            word.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
-            u32::from_ne_bytes(word)
-        })
-        .collect();
-    let Some(head) = aligned.first_mut().filter(|_| descriptor.len() >= 20) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let [revision, sbz1, low, high] = head.to_ne_bytes();
-    let flags = u16::from_le_bytes([low, high]);
-    let [low, high] = (flags | (flags & AUTO_INHERITED) >> AUTO_INHERIT_REQ_SHIFT).to_le_bytes();
-    *head = u32::from_ne_bytes([revision, sbz1, low, high]);
+    let mut aligned = aligned::descriptor(descriptor)?;
     // SAFETY: the handle is open. The descriptor is aligned; the caller's type has checked that its parts lie inside
     // of it, and its header is there.
     check(unsafe {
@@ -319,30 +359,13 @@ pub fn set_short_name(file: &File, name: &[u16]) -> io::Result<()> {
 #[allow(unsafe_code)]
 pub fn set_extended_attributes(file: &File, list: &[u8]) -> io::Result<()> {
     let len = u32::try_from(list.len()).map_err(io::Error::other)?;
-    // As 32-bit units, to be aligned.
-    let aligned: Vec<u32> = list
-        .chunks(4)
-        .map(|part| {
-            let mut unit = [0; 4];
-            unit.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
-            u32::from_ne_bytes(unit)
-        })
-        .collect();
+    let aligned = aligned::words(list);
     let mut status_block = IO_STATUS_BLOCK::default();
     // SAFETY: the handle is open; `aligned` is readable for `len` bytes at least, and the status block writable. The handle
     // is not overlapped, so nothing is written after the call.
     let status =
         unsafe { NtSetEaFile(file.as_raw_handle(), &raw mut status_block, aligned.as_ptr().cast(), len) };
     to_result(status)
-}
-
-#[allow(unsafe_code)]
-fn to_result(status: NTSTATUS) -> io::Result<()> {
-    match status {
-        0.. => Ok(()),
-        // SAFETY: turns one number into another.
-        _ => Err(io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())),
-    }
 }
 
 /// The room in the file system of a folder.
@@ -440,7 +463,7 @@ pub fn enable_privileges(names: &[&str]) {
     // SAFETY: the handle was just opened and nobody else owns it.
     let token = unsafe { OwnedHandle::from_raw_handle(token) };
     for name in names {
-        let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+        let name = wide(name);
         let mut luid = LUID::default();
         // SAFETY: `name` ends with a NUL, no system name means this one, and `luid` is writable.
         if unsafe { LookupPrivilegeValueW(ptr::null(), name.as_ptr(), &raw mut luid) } == 0 {
