@@ -521,6 +521,15 @@ fn to_os(name: &NtString) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        hive::Hive,
+        nt::{Ace, HexBytes, Sid},
+        sys::accounts,
+    };
+
+    /// `FILE_GENERIC_READ` and `FILE_GENERIC_WRITE`.
+    const READ: u32 = 0x0012_0089;
+    const WRITE: u32 = 0x0012_0116;
 
     #[test]
     fn a_volume_without_short_names_says_so_once() {
@@ -535,6 +544,129 @@ mod tests {
         let told = errors.iter().flatten().filter(|error| has_no_short_names(&error.source)).count();
         assert!(told <= 1, "{errors:?}");
         assert_eq!(told == 1, target.told_no_short_names.into_inner());
+    }
+
+    /// A target with one folder and one file.
+    fn small(dir: &Path) -> Win32 {
+        let target = Win32::open(dir).unwrap();
+        target.create_folder(&"folder".into()).unwrap();
+        target.create_file(&"file".into(), Layout::default()).unwrap().finish(0).unwrap();
+        target
+    }
+
+    fn skipped(what: &str) {
+        eprintln!("skipped: {what}");
+    }
+
+    /// Wine keeps who made something as its owner, and of the entries what Unix can say: whether the owner, who is an
+    /// administrator there, may write.
+    #[test]
+    fn owner_and_permissions_go_out_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = small(dir.path());
+        assert!(target.has(Feature::SecurityDescriptors), "{:?}", target.support);
+        let me = accounts::this_user().unwrap();
+        let grant = |sid: Sid, mask| Ace { ace_type: 0, flags: 0, mask, sid };
+        for (path, mine) in [("file", READ), ("folder", READ | WRITE), ("file", READ | WRITE)] {
+            let dacl = [grant(Sid::administrators(), mine), grant(me.clone(), mine)];
+            for owner in [Sid::administrators(), me.clone()] {
+                let security = SecurityDescriptor::build(0x1000, &owner, &dacl).unwrap();
+                let metadata = Metadata { security: Some(security), ..Metadata::default() };
+                target.set(&path.into(), &metadata).unwrap();
+                let got = target.get(&path.into()).unwrap().security.unwrap();
+                assert!([&owner, &me].contains(&&got.owner().unwrap()), "{path}: {got:?}");
+                let masks = got.dacl().unwrap().into_iter().filter(|ace| ace.sid == me).map(|ace| ace.mask);
+                assert_eq!(masks.fold(0, |all, mask| all | mask) & (READ | WRITE), mine, "{path}: {got:?}");
+            }
+        }
+    }
+
+    /// Of a folder Wine keeps neither read-only nor archive.
+    #[test]
+    fn attributes_of_folders_go_out_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = small(dir.path());
+        for attributes in [0x06, 0x02, 0x00] {
+            let metadata = Metadata { attributes: Some(attributes), ..Metadata::default() };
+            target.set(&"folder".into(), &metadata).unwrap();
+            let got = target.get(&"folder".into()).unwrap().attributes.unwrap();
+            assert_eq!(got & (DIRECTORY | 0x06), DIRECTORY | attributes);
+        }
+    }
+
+    /// Wine has no streams, and says so: a colon is part of the name there.
+    #[test]
+    fn a_stream_is_beside_the_data_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = small(dir.path());
+        if !target.has(Feature::Streams) {
+            return skipped("this file system has no streams");
+        }
+        let mut writer = target.create_stream(&"file".into(), &"more".into(), Layout::default()).unwrap();
+        writer.write_at(1, b"data").unwrap();
+        writer.finish(6).unwrap();
+        assert_eq!(fs_err::read(dir.path().join("file:more")).unwrap(), b"\0data\0");
+        assert_eq!(fs_err::read(dir.path().join("file")).unwrap(), b"");
+        assert_eq!(target.list(&WinPath::root()).unwrap().len(), 2);
+    }
+
+    /// Wine has `NtSetEaFile` and lets nobody use it.
+    #[test]
+    fn extended_attributes_are_set_or_refused_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = small(dir.path());
+        if !target.has(Feature::ExtendedAttributes) {
+            return skipped("this file system has no extended attributes");
+        }
+        // One of name A and value x.
+        let whole = vec![0, 0, 0, 0, 0, 1, 1, 0, b'A', 0, b'x'];
+        let cut = whole.get(..9).unwrap().to_vec();
+        for (list, is_whole) in [(whole, true), (cut, false)] {
+            let extended_attributes = Some(HexBytes(list));
+            let metadata = Metadata { extended_attributes, attributes: Some(0x02), ..Metadata::default() };
+            match target.set(&"file".into(), &metadata) {
+                Ok(()) => assert!(is_whole),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with(r"setting the extended attributes of \file failed: "), "{text}");
+                    assert_eq!(text.ends_with("they are damaged"), !is_whole, "{text}");
+                    skipped(&text);
+                }
+            }
+            assert_eq!(target.get(&"file".into()).unwrap().attributes.unwrap() & 0x02, 0x02);
+            target.set(&"file".into(), &Metadata { attributes: Some(0), ..Metadata::default() }).unwrap();
+        }
+    }
+
+    /// On Windows a sound hive is loaded and others are not. Wine answers each time with a root that cannot be asked, which
+    /// must count as no answer: neither that it is sound, nor that it is not.
+    #[test]
+    fn a_hive_is_loaded_or_nothing_is_said_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = small(dir.path());
+        let security = SecurityDescriptor::build(0, &Sid::system(), &[]).unwrap();
+        let mut sound = Hive::create(5, "ROOT", &security, FileTime(1)).unwrap();
+        sound.create_key("one").unwrap();
+        let mut other = sound.clone();
+        other.create_key("two").unwrap();
+        let mut damaged = sound.as_bytes().to_vec();
+        // The base block's own checksum no longer fits.
+        damaged[0x1FC] ^= 1;
+        let said = [(sound.as_bytes(), "sound"), (other.as_bytes(), "other"), (&*damaged, "damaged")].map(
+            |(bytes, name)| {
+                let mut writer = target.create_file(&name.into(), Layout::default()).unwrap();
+                writer.write_at(0, bytes).unwrap();
+                writer.finish(bytes.len() as u64).unwrap();
+                target.load(&name.into(), sound.root())
+            },
+        );
+        match said {
+            [Loaded::Yes, Loaded::No(_), Loaded::No(_)] => {}
+            [Loaded::CannotSay(why), Loaded::CannotSay(_), Loaded::CannotSay(_)] => {
+                skipped(&format!("this Windows does not load hives: {why}"));
+            }
+            said => panic!("{said:?}"),
+        }
     }
 
     /// What Wine does too: it keeps neither times of creation and of the record's last change nor short names.
