@@ -1,8 +1,9 @@
 //! Takes the changes of an inject back, the last first.
 //!
 //! An undo removes what the inject made and brings back what it moved away; it destroys nothing that came later. What was
-//! written after the inject ended stays, a folder that holds something else stays, and a profile that Windows made for the
-//! inject stays, with its account, once it was used. Each of these is noted.
+//! written after the inject ended stays, a folder or key that holds something else stays, a value of the registry that has
+//! other data by now stays, and a profile that Windows made for the inject stays, with its account, once it was used. Each of
+//! these is noted.
 //!
 //! Not noticed: a file that was written later and given an earlier time; and, where the inject did not come to its end,
 //! what was written to its own files since.
@@ -15,7 +16,7 @@ use std::{
 
 use super::{
     journal::{Entry, Journalled},
-    running::RunningWindows,
+    running::{RegistryEdit, RunningWindows},
     target::{Found, Metadata, Target, TargetError},
 };
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 const STEP: u64 = 2 * 10_000_000;
 /// Most things that are looked for in one profile. A new one has some hundred.
 const MOST_IN_PROFILE: usize = 100_000;
+
+const NOT_EMPTY: &str = "something that the inject did not make is in it, so it stays";
 
 /// What was not taken back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,10 +115,7 @@ impl<'a> Undo<'a> {
             Entry::Changed { path, before } => {
                 (path.to_string(), self.target.set(path, before).map_err(Into::into))
             }
-            Entry::Registry { edit } => {
-                let back = edit.clone().inverse();
-                (format!(r"HKLM\{}", edit.key()), self.ask(|running| running.edit(&back)))
-            }
+            Entry::Registry { edit } => (format!(r"HKLM\{}", edit.key()), self.edit_back(edit)),
             Entry::Account { name } => {
                 let result = match self.running().and_then(|running| running.find_account(None, name)) {
                     Some(person) => self.unless_staying(&person.sid, |running| running.delete_account(name)),
@@ -143,9 +143,33 @@ impl<'a> Undo<'a> {
     }
 
     /// Asks the running Windows of the target.
-    fn ask(&self, undo: impl FnOnce(&dyn RunningWindows) -> io::Result<()>) -> Result<(), Stays> {
+    fn ask<T>(&self, undo: impl FnOnce(&dyn RunningWindows) -> io::Result<T>) -> Result<T, Stays> {
         let nobody = || Stays::Failed("this is not the Windows that was running".to_owned());
         undo(self.running().ok_or_else(nobody)?).map_err(|error| Stays::Failed(error.to_string()))
+    }
+
+    /// Takes a change of the registry back, unless somebody changed the same value since, or the key has got something in it.
+    fn edit_back(&self, edit: &RegistryEdit) -> Result<(), Stays> {
+        if let (RegistryEdit::Value { key, name, before, after }, Some(running)) = (edit, self.running()) {
+            let now = running.value(key, name).map_err(|error| Stays::Failed(error.to_string()))?;
+            if now == *before {
+                return Ok(());
+            }
+            if now != *after {
+                return Err(Stays::Kept(format!(
+                    "its value {name:?} was changed after the inject, and stays"
+                )));
+            }
+        }
+        let back = edit.clone().inverse();
+        self.ask(|running| match running.edit(&back) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            other => other.map(|()| true),
+        })
+        .and_then(|is_done| match is_done {
+            true => Ok(()),
+            false => Err(Stays::Kept(NOT_EMPTY.to_owned())),
+        })
     }
 
     /// The same, unless it is about somebody whose profile stays.
@@ -167,7 +191,7 @@ impl<'a> Undo<'a> {
         match self.target.remove(path) {
             Err(error) if error.is_absent() => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && self.latest.is_some() => {
-                Err(Stays::Kept("something that the inject did not make is in it, so it stays".to_owned()))
+                Err(Stays::Kept(NOT_EMPTY.to_owned()))
             }
             other => Ok(other?),
         }

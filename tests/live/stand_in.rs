@@ -11,7 +11,7 @@ use std::{
 use coldstate::{
     hive::{Hive, Strictness, ValueType},
     inject::{Group, KeyLook, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows},
-    nt::{NtString, SecurityDescriptor, Sid},
+    nt::{HexBytes, NtString, SecurityDescriptor, Sid},
 };
 
 pub(super) const MACHINE: &str = "S-1-5-21-9-9-9";
@@ -182,6 +182,13 @@ impl RunningWindows for StandIn {
         Ok(Hive::open(hive.to_bytes(), &[], Strictness::Strict).unwrap())
     }
 
+    fn value(&self, key: &NtString, name: &NtString) -> io::Result<Option<(u32, HexBytes)>> {
+        let mut state = self.state();
+        let (hive, path) = state.hive(key);
+        let value = hive.key(&path).and_then(|key| key.value(name.clone()));
+        Ok(value.map(|value| (u32::from(value.data_type()), HexBytes(value.data().unwrap().into_owned()))))
+    }
+
     fn key_look(&self, key: &NtString) -> io::Result<KeyLook> {
         let mut state = self.state();
         let (hive, path) = state.hive(key);
@@ -203,7 +210,9 @@ impl RunningWindows for StandIn {
             }
             RegistryEdit::RemoveKey { .. } => {
                 let key = hive.key(&path).unwrap();
-                assert!(key.subkeys().next().is_none() && key.values().next().is_none(), "{path} is empty");
+                if key.subkeys().next().is_some() || key.values().next().is_some() {
+                    return Err(io::ErrorKind::DirectoryNotEmpty.into());
+                }
                 let id = key.id();
                 hive.delete_key(id).unwrap();
             }

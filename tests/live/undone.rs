@@ -73,3 +73,33 @@ fn a_profile_that_was_used_since_is_not_removed() {
     assert!(notes.iter().any(|note| note.contains("nobody knows what was in it")), "{notes:#?}");
     assert!(pc.root().join("Users/anna").exists());
 }
+
+#[test]
+fn settings_of_the_machine_that_were_changed_since_stay() {
+    let pc = Pc::running();
+    let before = pc.registry();
+    pc.inject(1, &[machine()], wishes(&[], &[]));
+    {
+        let mut state = pc.windows.state();
+        let text = |text: &str| NtString::from(&*format!("{text}\0")).to_utf16le();
+        let zone = state.system.key(r"ControlSet001\Control\TimeZoneInformation").unwrap().id();
+        state.system.set_value(zone, "TimeZoneKeyName", ValueType::Sz, &text("Tokyo Standard Time")).unwrap();
+        let key = state.software.key(r"Contoso\Deep").unwrap().id();
+        state.software.set_value(key, "Later", ValueType::Sz, &text("x")).unwrap();
+    }
+    let notes = pc.undo_partly(1);
+    assert_eq!(
+        notes,
+        [
+            r"HKLM\SOFTWARE\Contoso\Deep: something that the inject did not make is in it, so it stays",
+            "HKLM\\SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation: its value \"TimeZoneKeyName\" was changed \
+             after the inject, and stays",
+        ]
+    );
+    let state = pc.windows.state();
+    let zone = state.system.key(r"ControlSet001\Control\TimeZoneInformation").unwrap();
+    assert_eq!(zone.text("TimeZoneKeyName").unwrap().to_string(), "Tokyo Standard Time");
+    let key = state.software.key(r"Contoso\Deep").unwrap();
+    assert!(key.value("Later").is_some() && key.value("Server").is_none(), "of the key only what came later");
+    assert_ne!([&state.software, &state.system].map(shown), before);
+}

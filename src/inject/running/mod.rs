@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     hive::Hive,
-    nt::{NtString, Sid},
+    nt::{HexBytes, NtString, Sid},
 };
 
 pub(super) use edit::edits;
@@ -136,6 +136,12 @@ pub trait RunningWindows: Sync {
     /// # Errors
     /// When it cannot be read.
     fn read_hive(&self, hive: LoadedHive) -> io::Result<Hive>;
+
+    /// Type and data of a value of a key below `HKEY_LOCAL_MACHINE`; none where one of them is not there.
+    ///
+    /// # Errors
+    /// When Windows refuses.
+    fn value(&self, key: &NtString, name: &NtString) -> io::Result<Option<(u32, HexBytes)>>;
 
     /// What a key below `HKEY_LOCAL_MACHINE` is like.
     ///

@@ -12,7 +12,7 @@ use std::{
 use super::{Group, KeyLook, LoadedHive, NewAccounts, Person, RegistryEdit, RunningWindows};
 use crate::{
     hive::{Hive, HiveError, KeyId, ValueType},
-    nt::{FileTime, NtString, SecurityDescriptor, Sid},
+    nt::{FileTime, HexBytes, NtString, SecurityDescriptor, Sid},
     sys::{
         accounts::{self, Known},
         registry::{self, Key, Look, Root},
@@ -111,6 +111,11 @@ impl RunningWindows for ThisWindows {
             }
         }
         Ok(copy)
+    }
+
+    fn value(&self, key: &NtString, name: &NtString) -> io::Result<Option<(u32, HexBytes)>> {
+        let value = registry::value(Root::Machine, key, name)?;
+        Ok(value.map(|(kind, data)| (kind, HexBytes(data))))
     }
 
     fn key_look(&self, key: &NtString) -> io::Result<KeyLook> {

@@ -298,6 +298,16 @@ pub fn set_value(root: Root, path: &NtString, (name, data): Wanted<'_>) -> io::R
     }
 }
 
+/// Type and data of a value; none where it or its key is not there.
+///
+/// # Errors
+/// When a link is on the way, or Windows refuses.
+pub fn value(root: Root, path: &NtString, name: &NtString) -> io::Result<Option<(u32, Vec<u8>)>> {
+    let Some(key) = reach(root, path, KEY_READ, false)? else { return Ok(None) };
+    let found = key.values()?.into_iter().find(|(found, ..)| found.eq_ignore_case(name));
+    Ok(found.map(|(_, kind, data)| (kind, data)))
+}
+
 /// Makes a key with all that is missing above it, with this look where one is given, else as Windows makes one there.
 ///
 /// # Errors
@@ -505,8 +515,10 @@ mod tests {
         let mut values = key.values().unwrap();
         values.sort();
         assert_eq!(values, [(NtString::default(), 1, b"x\0\0\0".to_vec()), (name, 3, long)]);
+        assert_eq!(value(Root::Machine, &path, &"".into()).unwrap(), Some((1, b"x\0\0\0".to_vec())));
         put(&path, "a name", None).unwrap();
         put(&path, "a name", None).unwrap();
+        assert_eq!(value(Root::Machine, &path, &"a name".into()).unwrap(), None);
         assert_eq!(key.values().unwrap().len(), 1);
         assert!(delete_key(Root::Machine, &path).is_err(), "it still has a value");
         put(&path, "", None).unwrap();
@@ -600,6 +612,7 @@ mod tests {
             refused(make_key(Root::Machine, path, None));
             refused(make_key(Root::Machine, path, Some(&look)));
             refused(delete_key(Root::Machine, path));
+            refused(value(Root::Machine, path, &"x".into()).map(drop));
         }
         let key = Key::open(Root::Machine, &target).unwrap();
         assert_eq!((key.values().unwrap().len(), key.subkeys().unwrap().len()), (1, 0));

@@ -7,6 +7,8 @@ mod keys;
 #[cfg(windows)]
 mod win32;
 #[cfg(windows)]
-pub use keys::{Data, Key, Look, Root, delete_key, has_key, is_user_loaded, look, make_key, set_value};
+pub use keys::{
+    Data, Key, Look, Root, delete_key, has_key, is_user_loaded, look, make_key, set_value, value,
+};
 #[cfg(windows)]
 pub use win32::{Counts, LoadError, load};
