@@ -27,7 +27,9 @@ use coldstate::{
     nt::{FileTime, SecurityDescriptor, Sid},
 };
 
-/// The folder of real hives; `None`, after saying so, where it is absent.
+use crate::support::say;
+
+/// The folder of real hives; `None`, after saying so, where it is absent or cannot be unpacked.
 pub(crate) fn corpus() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let corpus = std::env::var_os("COLDSTATE_CORPUS").map_or(default, PathBuf::from).join("hives");
@@ -35,11 +37,11 @@ pub(crate) fn corpus() -> Option<PathBuf> {
         say("skipped: no corpus of hives");
         return None;
     }
+    if Command::new("xz").arg("--version").output().is_err() {
+        say("skipped: no xz, which unpacks the corpus of hives");
+        return None;
+    }
     Some(corpus)
-}
-
-fn say(text: &str) {
-    eprintln!("{text}");
 }
 
 /// The bytes of a corpus file; `.xz` is decompressed.
@@ -130,7 +132,10 @@ fn dump(hive: &Hive) -> Vec<String> {
 /// What a Python script beside this file prints for a file; `None` where its module is absent.
 fn python(script: &str, arguments: &[&Path]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive").join(script);
-    let output = Command::new("/usr/bin/python3").arg(script).args(arguments).output().ok()?;
+    let Ok(output) = Command::new("/usr/bin/python3").arg(script).args(arguments).output() else {
+        say("skipped: no Python of the system");
+        return None;
+    };
     let error = String::from_utf8_lossy(&output.stderr);
     if error.contains("ModuleNotFoundError") {
         say(&format!("skipped: {}", error.lines().last().unwrap_or_default()));
