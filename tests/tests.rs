@@ -13,7 +13,10 @@ mod inject;
 /// Users come into a running Windows, and what waits for a first start is done once.
 #[cfg(target_os = "linux")]
 mod live;
-/// The commands of README.md work.
+/// What the tests call is what `tests/run` installs.
+#[cfg(target_os = "linux")]
+mod machine;
+/// The commands of README.md and of the guide work, and the pages beside the code name what is there.
 mod readme;
 /// Old volumes extracted and injected by the real program, and compared as ntfs-3g reads them.
 mod roundtrip;

@@ -211,7 +211,7 @@ fn an_interrupt_leaves_nothing_half_done() {
             assert!(began.elapsed() < Duration::from_secs(60), "the extract does not begin");
             std::thread::sleep(Duration::from_millis(1));
         }
-        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
         let code = child.wait().unwrap().code();
         assert!(sent.success() || code == Some(3));
         run!("verify", "--datastore", store).ends(0);
