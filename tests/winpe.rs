@@ -14,6 +14,8 @@ use std::{
     process::Command,
 };
 
+pub(crate) use sequences::success_codes;
+
 use crate::support::package_root;
 
 /// The folder that this is about.
@@ -134,6 +136,22 @@ fn the_package_definition_names_what_is_in_the_package() {
         for value in text.lines().filter_map(|line| line.strip_prefix(key)) {
             assert!(value.len() <= most, "{key} is longer than {most}: {value}");
         }
+    }
+}
+
+/// `winpe/build` compares with it line by line; that what is on it is in Windows 7 stands there with its source.
+#[test]
+fn the_functions_that_an_exe_may_import_are_in_order_and_each_once() {
+    let list = fs_err::read_to_string(winpe().join("imports.txt")).unwrap();
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(
+        lines.len() > 200 && lines.windows(2).all(|pair| pair[0] < pair[1]),
+        "sorted as `LC_ALL=C sort -u` does"
+    );
+    for line in lines {
+        let (dll, function) = line.split_once(' ').unwrap_or_else(|| panic!("{line}"));
+        assert!(dll.ends_with(".dll") && dll.to_lowercase() == dll, "{line}");
+        assert!(function.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{line}");
     }
 }
 

@@ -180,8 +180,9 @@ fn within_function(mut node: Node<'_>) -> bool {
 }
 
 #[test]
-fn the_creator_makes_the_same_command_lines_as_the_exported_sequences() {
+fn the_creator_makes_the_same_command_lines_and_success_codes_as_the_exported_sequences() {
     let text = fs_err::read_to_string(winpe().join("sequences/New-ColdstateTaskSequence.ps1")).unwrap();
+    assert!(text.contains("[int[]] $SuccessCode = @(0, 3)"), "what a step has that says no codes");
     let mut made = BTreeSet::new();
     // -Arguments 'inspect …' or -Arguments ('extract … "' + $Store + '" …'), once with each of the two places.
     for line in text.lines() {
@@ -189,6 +190,9 @@ fn the_creator_makes_the_same_command_lines_as_the_exported_sequences() {
         if !arguments.contains('\'') {
             continue;
         }
+        let given =
+            line.split_once("-SuccessCode @(").map_or("0, 3", |(_, rest)| rest.split(')').next().unwrap());
+        assert_eq!(given.replace(',', ""), sequences::success_codes(arguments.trim_matches('\'')), "{line}");
         for (store, computer) in
             [("%_SMSTSUserStatePath%", "%ColdstateSource%"), ("%ColdstateStore%", "%M7SOURCE%")]
         {
@@ -205,4 +209,17 @@ fn the_creator_makes_the_same_command_lines_as_the_exported_sequences() {
         .collect();
     assert!(!exported.is_empty());
     assert_eq!(made, exported);
+}
+
+#[test]
+fn the_guide_gives_the_creator_only_parameters_that_it_has() {
+    let guide = fs_err::read_to_string(winpe().join("README.md")).unwrap();
+    let line =
+        guide.lines().find_map(|line| line.trim().strip_prefix(r".\New-ColdstateTaskSequence.ps1 ")).unwrap();
+    let given: BTreeSet<&str> = line.split(' ').filter_map(|word| word.strip_prefix('-')).collect();
+    let script =
+        Script::all().into_iter().find(|script| script.name == "New-ColdstateTaskSequence.ps1").unwrap();
+    let parameters = script.nodes("script_parameter").into_iter().filter(|node| !within_function(*node));
+    let taken: BTreeSet<String> = parameters.flat_map(|node| variables(script.text(node))).collect();
+    assert!(given.len() >= 5 && given.iter().all(|name| taken.contains(*name)), "{given:?} of {taken:?}");
 }
