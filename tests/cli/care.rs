@@ -1,6 +1,11 @@
 //! What an administrator does about a datastore: a password, an estimate, `forget` and `prune`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use super::{COMPUTER, datastore, files_below, refused, run, sample};
 
@@ -89,7 +94,7 @@ fn a_wrong_password_none_and_one_too_many() {
     }
     for (code, words) in [(37, vec![]), (37, vec!["--password-file".into(), wrong.clone()])] {
         let more = |first: &[&str]| {
-            let first = first.iter().map(std::ffi::OsString::from);
+            let first = first.iter().map(OsString::from);
             let words = first.chain(words.iter().map(|word: &PathBuf| word.into()));
             super::must_refuse(code, &[], &words.collect::<Vec<_>>());
         };
@@ -114,7 +119,7 @@ fn an_estimate_is_what_extract_plans_and_no_less_than_it_stores() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("not/yet/there");
     let estimate = |more: &[&std::ffi::OsStr]| {
-        let mut words: Vec<std::ffi::OsString> =
+        let mut words: Vec<OsString> =
             ["estimate", "--json", "--user", "anna", "--user", "jsmith", "--source"].map(Into::into).into();
         words.push(sample().into());
         words.extend(more.iter().map(Into::into));
@@ -201,7 +206,7 @@ fn what_is_forgotten_is_gone_after_a_prune_and_nothing_else() {
         .ends(3);
     }
     let list = |all: bool| {
-        let words = ["list", "--json", "--password-file"].map(std::ffi::OsString::from);
+        let words = ["list", "--json", "--password-file"].map(OsString::from);
         let mut words: Vec<_> =
             words.into_iter().chain([password.clone().into(), "--datastore".into()]).collect();
         words.push(store.clone().into());
@@ -260,5 +265,43 @@ fn a_damaged_personality_is_forgotten_by_its_name() {
     let name = anna.strip_prefix("personalities").unwrap();
     run!("forget", "--datastore", store, "--name", name).ends(0);
     run!("prune", "--datastore", store, "--share-delay", "0").ends(0);
+    run!("verify", "--datastore", store).ends(0);
+}
+
+#[test]
+fn older_than_removes_by_the_age_of_what_was_stored_and_keep_last_saves_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let extract = || run!("extract", "--source", sample(), "--datastore", store, "--all-users").ends(3);
+    let personalities = || {
+        let listed = run!("list", "--all", "--datastore", store, "--json").ends(0).json();
+        let names = listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        names.collect::<BTreeSet<String>>()
+    };
+    extract();
+    let first = personalities();
+    // As if it had been stored 40 days ago: its age is that of its files.
+    let then = SystemTime::now() - Duration::from_secs(40 * 86_400);
+    for name in &first {
+        let path = store.join("personalities").join(name);
+        fs_err::OpenOptions::new().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+    let prune = |more: &[&str]| {
+        let words = ["prune", "--share-delay", "0", "--json", "--datastore"].map(OsString::from);
+        let words = words.into_iter().chain([store.clone().into()]).chain(more.iter().map(OsString::from));
+        let report = super::Ran::of(&words.collect::<Vec<_>>()).ends(0).json();
+        report["forgotten"].as_array().unwrap().len()
+    };
+    // Each is the last one of its user, as yet.
+    assert_eq!(prune(&["--older-than", "30", "--keep-last", "1"]), 0);
+    extract();
+    let both = personalities();
+    assert_eq!(both.len(), 2 * first.len());
+    assert_eq!(prune(&["--older-than", "50"]), 0);
+    assert_eq!(personalities(), both);
+    assert_eq!(prune(&["--older-than", "30", "--dry-run"]), first.len());
+    assert_eq!(personalities(), both);
+    assert_eq!(prune(&["--older-than", "30"]), first.len());
+    assert_eq!(personalities(), both.difference(&first).cloned().collect());
     run!("verify", "--datastore", store).ends(0);
 }

@@ -219,6 +219,40 @@ fn a_target_that_is_too_small() {
     run!("inject", "--datastore", datastore(), "--computer", COMPUTER, "--target", target).ends(3);
 }
 
+/// There is room enough, and yet the file system takes no more files: that is seen only in the midst of it.
+#[test]
+fn an_inject_that_fails_in_its_midst_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::new(folder.path().join("disk"), "size=64m,nr_inodes=40") else { return };
+    let (target, journal) = (disk.0.join("new"), folder.path().join("journal"));
+    fs_err::create_dir_all(target.join("Users/anna")).unwrap();
+    fs_err::write(target.join("Users/anna/mine.txt"), "mine").unwrap();
+    let inject = || {
+        let words =
+            ["inject", "--computer", COMPUTER, "--merge", "keep", "--target"].map(std::ffi::OsString::from);
+        let places = [
+            (&*target).into(),
+            "--datastore".into(),
+            datastore().into(),
+            "--journal".into(),
+            (&*journal).into(),
+        ];
+        words.into_iter().chain(places).collect::<Vec<_>>()
+    };
+    let ran = super::Ran::of(&inject()).ends(113);
+    assert!(ran.stderr.contains("was undone") && ran.stderr.contains("No space left"), "{}", ran.told());
+    assert!(ran.stderr.contains("hint: The target is as it was"), "{}", ran.told());
+    assert_eq!(files_below(&disk.0), [PathBuf::from("new/Users/anna/mine.txt")]);
+    assert_eq!(fs_err::read_dir(target.join("Users/anna")).unwrap().count(), 1, "no empty folder is left");
+    assert_eq!(fs_err::read_dir(target.join("Users")).unwrap().count(), 1);
+    // With the cause gone, the same line does it.
+    let _ = fs_err::remove_file(&journal);
+    disk.remount("nr_inodes=0");
+    super::Ran::of(&inject()).ends(3);
+    assert_eq!(fs_err::read(target.join("Users/anna/mine.txt")).unwrap(), b"mine");
+    assert!(files_below(&target).iter().any(|file| file.ends_with("Budget.xls")));
+}
+
 #[test]
 fn an_inject_is_taken_back_by_its_journal_and_by_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

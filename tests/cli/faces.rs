@@ -1,5 +1,8 @@
 //! Migrate7's switches and USMT's command lines, run by the real program under those programs' names.
 
+/// What became of it, where the exit code does not tell.
+mod outcome;
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
