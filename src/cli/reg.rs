@@ -1,7 +1,7 @@
 //! `reg`: look at a key of an offline hive, export it, compare it, or list what was deleted from the hive.
 
 use std::{
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -82,9 +82,24 @@ fn is_hive_file(path: &Path) -> bool {
     file.is_some_and(|mut file| file.read_exact(&mut signature).is_ok()) && signature == *b"regf"
 }
 
+/// Reads a file whole. Where there is not so much memory that is an error, not the end of the program.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs_err::File::open(path)?;
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| {
+        let what = format!("`{}` does not fit into memory", path.display());
+        io::Error::new(io::ErrorKind::OutOfMemory, what)
+    })?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn open_file(path: &Path) -> Result<Hive, UserError> {
-    let read = |path: &Path| fs_err::read(path);
-    let primary = read(path).map_err(|error| UserError::from_error(Exit::SystemError, &error))?;
+    let primary = read(path).map_err(|error| {
+        UserError::from_error(Exit::SystemError, &error)
+            .hint("Check that the file can be read, and that this computer has memory for all of it.")
+    })?;
     let logs: Vec<Vec<u8>> = LOG_SUFFIXES
         .iter()
         .filter_map(|suffix| {

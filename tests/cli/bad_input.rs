@@ -1,8 +1,8 @@
 //! Sources, rules, users and arguments that are wrong. After each, the good command must work in the same place.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use super::{mbr_disk, refused, run, sample, sample_bytes};
+use super::{Ran, mbr_disk, refused, run, sample, sample_bytes};
 use crate::support;
 
 /// The sample volume with these bytes at this offset.
@@ -206,4 +206,52 @@ fn a_log_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("missing").join("x.log");
     refused!(72, ["x.log", "--log"]; "inspect", sample(), "--log", log);
+}
+
+/// Somebody who is not root, and may not read the disk.
+#[test]
+fn a_disk_that_this_user_may_not_read() {
+    use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
+    const NOBODY: u32 = 65534;
+    let folder = tempfile::tempdir().unwrap();
+    let mode =
+        |path: &Path, mode| fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(folder.path(), 0o755);
+    // Where cargo puts the program, nobody else may be let in.
+    let (program, disk) = (folder.path().join("coldstate"), folder.path().join("disk.img"));
+    fs_err::copy(super::program(), &program).unwrap();
+    fs_err::copy(sample(), &disk).unwrap();
+    mode(&disk, 0o000);
+    for verb in [&["inspect"][..], &["extract", "--all-users", "--datastore", "store", "--source"]] {
+        let mut command = Command::new(&program);
+        command.args(verb).arg(&disk).current_dir(folder.path());
+        if fs_err::File::open(&disk).is_ok() {
+            command.uid(NOBODY).gid(NOBODY); // root may read everything
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(34), "{said}");
+        assert!(said.contains("disk.img` may not be read by this user."), "{said}");
+        assert!(said.contains("hint: Run as administrator or root."), "{said}");
+    }
+    assert!(!folder.path().join("store").exists());
+}
+
+/// A hive is read whole. One that is larger than the memory must not end the program in the midst of it.
+#[test]
+fn a_hive_that_does_not_fit_into_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let hive = folder.path().join("NTUSER.DAT");
+    let bytes = run!("cat", sample(), r"\Users\anna\NTUSER.DAT").ends(0).stdout;
+    fs_err::write(&hive, &bytes).unwrap();
+    let limited = |words: &str| {
+        let line = format!("ulimit -v 1000000; exec '{}' reg {words}", super::program());
+        Ran::by(Path::new("sh"), folder.path(), &["-c".into(), line.into()])
+    };
+    limited("NTUSER.DAT").ends(0);
+    fs_err::OpenOptions::new().write(true).open(&hive).unwrap().set_len(4 << 30).unwrap();
+    let ran = limited("NTUSER.DAT").ends(71);
+    assert!(ran.stderr.contains("NTUSER.DAT` does not fit into memory"), "{}", ran.told());
+    assert!(ran.stderr.contains("hint: "), "{}", ran.told());
+    assert_eq!(limited("NTUSER.DAT --json").ends(71).json()["error"]["exit_code"], 71);
 }
