@@ -228,8 +228,7 @@ fn an_inject_that_fails_in_its_midst_is_taken_back() {
     fs_err::create_dir_all(target.join("Users/anna")).unwrap();
     fs_err::write(target.join("Users/anna/mine.txt"), "mine").unwrap();
     let inject = || {
-        let words =
-            ["inject", "--computer", COMPUTER, "--merge", "keep", "--target"].map(std::ffi::OsString::from);
+        let words = ["inject", "--computer", COMPUTER, "--merge", "keep", "--target"].map(OsString::from);
         let places = [
             (&*target).into(),
             "--datastore".into(),
@@ -239,7 +238,7 @@ fn an_inject_that_fails_in_its_midst_is_taken_back() {
         ];
         words.into_iter().chain(places).collect::<Vec<_>>()
     };
-    let ran = super::Ran::of(&inject()).ends(113);
+    let ran = Ran::of(&inject()).ends(113);
     assert!(ran.stderr.contains("was undone") && ran.stderr.contains("No space left"), "{}", ran.told());
     assert!(ran.stderr.contains("hint: The target is as it was"), "{}", ran.told());
     assert_eq!(files_below(&disk.0), [PathBuf::from("new/Users/anna/mine.txt")]);
@@ -248,7 +247,7 @@ fn an_inject_that_fails_in_its_midst_is_taken_back() {
     // With the cause gone, the same line does it.
     let _ = fs_err::remove_file(&journal);
     disk.remount("nr_inodes=0");
-    super::Ran::of(&inject()).ends(3);
+    Ran::of(&inject()).ends(3);
     assert_eq!(fs_err::read(target.join("Users/anna/mine.txt")).unwrap(), b"mine");
     assert!(files_below(&target).iter().any(|file| file.ends_with("Budget.xls")));
 }
