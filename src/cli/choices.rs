@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{args, console::Console, error::UserError, exit::Exit};
 use crate::{
     gather::{Collisions, Hash, RuleFile},
+    nt::counted,
     rules::{self, ChangeGroup, Config, Diagnostic, FileKind, LogLevel, Offline, RuleSet, Template},
     store::Compression,
     windows::Installation,
@@ -84,7 +85,8 @@ impl Choices {
         let warnings = choices.rules.warnings().len();
         if warnings > 0 {
             console.status(format!(
-                "the rule files have {warnings} oddities that were accepted; `coldstate rules check` lists them"
+                "accepted in the rule files: {}; `coldstate rules check` lists what it is",
+                counted(warnings, "oddity")
             ));
         }
         Ok(choices)

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::{args::Output, error::UserError, exit::Exit, interrupt, session, window};
 use crate::{
+    nt::{counted, plural},
     record::{End, Note, Outcome, Record, Severity, Step},
     sys::window::Window,
     taskseq::{self, Action, CmTrace, Heading, ItemError, Phase, ProgressDialog, ProgressLog, UsmtLog},
@@ -394,7 +395,11 @@ impl Console {
             listed.iter().for_each(|item| self.warning_line(&format!("{}: {item}: {reason}", word(outcome))));
             if items.len() > listed.len() {
                 let more = items.len() - listed.len();
-                self.warning_line(&format!("{}: {more} more items: {reason}", word(outcome)));
+                self.warning_line(&format!(
+                    "{}: {more} more {}: {reason}",
+                    word(outcome),
+                    plural(more, "item")
+                ));
             }
         }
         self.note_fact("notes", notes.len());
@@ -524,7 +529,7 @@ fn write_lines(title: &str, record: &Record, stop: &AtomicBool) {
             let now = record.progress.snapshot();
             let percent = (now.done_bytes.saturating_mul(100)).checked_div(now.total_bytes).unwrap_or(0);
             let (done, total) = (bytes(now.done_bytes), bytes(now.total_bytes));
-            let items = format!("{} of {} items", now.done_items, now.total_items);
+            let items = format!("{} of {}", now.done_items, counted(now.total_items, "item"));
             let _ = writeln!(io::stderr().lock(), "{title}: {percent} %, {done} of {total}, {items}");
         }
     }
@@ -534,7 +539,7 @@ fn write_lines(title: &str, record: &Record, stop: &AtomicBool) {
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if count < 1_000 {
-        return format!("{count} bytes");
+        return counted(count, "byte");
     }
     let mut value = count as f64 / 1_000.0;
     let mut unit = 0;
@@ -551,10 +556,10 @@ mod tests {
 
     #[test]
     fn sizes_are_readable() {
-        let texts = [0, 999, 1_000, 999_949, 999_950, 4_200_000, u64::MAX].map(bytes);
+        let texts = [0, 1, 999, 1_000, 999_949, 999_950, 4_200_000, u64::MAX].map(bytes);
         assert_eq!(
             texts,
-            ["0 bytes", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB", "4.2 MB", "18446744.1 TB"]
+            ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB", "4.2 MB", "18446744.1 TB"]
         );
     }
 }

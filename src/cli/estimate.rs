@@ -15,6 +15,7 @@ use super::{
     planned::Job,
 };
 use crate::{
+    nt::{counted, plural},
     record::{Note, Step},
     store, sys,
     taskseq::Phase,
@@ -109,11 +110,16 @@ fn count(planned: &Planned<'_>, free: Option<u64>, exit: Exit) -> Report {
 
 fn say(console: &Console, report: &Report) {
     for User { user, files, folders, bytes: size, .. } in &report.users {
-        console.line(format!("{user:<30} {files:>8} files  {folders:>7} folders  {:>9}", bytes(*size)));
+        console.line(format!(
+            "{user:<30} {files:>8} {:<5}  {folders:>7} {:<7}  {:>9}",
+            plural(*files, "file"),
+            plural(*folders, "folder"),
+            bytes(*size)
+        ));
     }
     console.line(format!(
-        "{} files of {}, {}: at most {} in the datastore, less what compresses or is there already",
-        report.files,
+        "{} of {}, {}: at most {} in the datastore, less what compresses or is there already",
+        counted(report.files, "file"),
         report.computer,
         bytes(report.bytes),
         bytes(report.stored_at_most)

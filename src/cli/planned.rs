@@ -10,7 +10,7 @@ use crate::{
     gather::{
         self, LeftOut, LeftOutKey, OldFacts, OldWindows, Plan, PlannedFile, PlannedValue, RegistryPlan,
     },
-    nt::WinPath,
+    nt::{WinPath, counted},
     rules::{CarriedRule, CompiledRules, Deferred, Facts, LogLevel, Omission, RuleSet},
     windows::Profile,
 };
@@ -187,12 +187,13 @@ pub(super) fn summary(jobs: &[Job<'_>]) -> Vec<String> {
     if !omissions.is_empty() {
         let count = omissions.len();
         lines.push(format!(
-            "{count} parts of the rules have no effect on this Windows (--json says which, and why)"
+            "without effect on this Windows: {} of the rules (--json says which, and why)",
+            counted(count, "part")
         ));
     }
     if !carried.is_empty() || !deferred.is_empty() {
         let count = carried.len() + deferred.len();
-        lines.push(format!("{count} rules are carried for the injection (--json says which)"));
+        lines.push(format!("carried for the injection: {} (--json says which)", counted(count, "rule")));
     }
     lines
 }
@@ -202,11 +203,12 @@ fn one_line(job: &Job<'_>) -> String {
     let left_files: u64 = left_out.iter().map(|entry| entry.files).sum();
     let left_bytes: u64 = left_out.iter().map(|entry| entry.bytes).sum();
     format!(
-        "{}: {} files and {} folders, {}; left out by rule {left_files} files, {}",
+        "{}: {} and {}, {}; left out by rule {}, {}",
         job.name(),
-        files.len(),
-        folders.len(),
+        counted(files.len(), "file"),
+        counted(folders.len(), "folder"),
         bytes(*size),
+        counted(left_files, "file"),
         bytes(left_bytes)
     )
 }
@@ -233,7 +235,7 @@ pub(super) fn log(console: &Console, level: LogLevel, jobs: &[Job<'_>]) {
             say("take", &format!("{key} [{value}]"), rule.as_deref());
         }
         for LeftOutKey { key, values, rule } in &left_out {
-            say("leave", &format!("{key} ({values} values)"), rule.as_deref());
+            say("leave", &format!("{key} ({})", counted(*values, "value")), rule.as_deref());
         }
         if level < LogLevel::Debug {
             continue;

@@ -6,9 +6,12 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use serde::Serialize;
 
 use super::{args, choices::TextFile, console::Console, error::UserError, exit::Exit};
-use crate::rules::{
-    self, Config, Construct, Diagnostic, FileKind, FileReport, Offline, RuleSet, Severity, TEMPLATE_SCHEMA,
-    Template,
+use crate::{
+    nt::counted,
+    rules::{
+        self, Config, Construct, Diagnostic, FileKind, FileReport, Offline, RuleSet, Severity,
+        TEMPLATE_SCHEMA, Template,
+    },
 };
 
 /// How many places of one sort of construct are listed; JSON has all.
@@ -52,7 +55,7 @@ pub(super) fn check(console: &Console, args: &args::RulesCheck) -> Result<Exit, 
     let refused = files.iter().filter(|file| !file.usable).count();
     let exit = if refused == 0 { Exit::Done } else { Exit::RuleFile };
     if refused > 0 {
-        let message = format!("{refused} of {} files cannot be used.", files.len());
+        let message = format!("{refused} of {} cannot be used.", counted(files.len(), "file"));
         console.complain(&UserError::new(exit, message).hint("Correct what is said of each above."));
     }
     console.json(&Report { files, exit_code: exit as u8 });
@@ -151,13 +154,13 @@ impl Checked {
             Some(Account::Rules(report)) => {
                 let FileReport { components, runs, deferred, unsupported, .. } = report;
                 if !components.is_empty() {
-                    let _ = write!(text, "\n  {} components", components.len());
+                    let _ = write!(text, "\n  {}", counted(components.len(), "component"));
                 }
                 let what = match self.kind {
-                    Some(FileKind::Config) => "components turned off and rules about errors hold",
-                    _ => "patterns, conditions and scripts run when the plan is made",
+                    Some(FileKind::Config) => "components turned off and rules about errors",
+                    _ => "patterns, conditions and scripts that run when the plan is made",
                 };
-                let _ = write!(text, "\n  {runs} {what}");
+                let _ = write!(text, "\n  {what}: {runs}");
                 list(
                     &mut text,
                     "done later: at injection, or at the first start of the new Windows",

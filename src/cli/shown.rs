@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::console::bytes;
-use crate::record::{State, Status};
+use crate::{
+    nt::plural,
+    record::{State, Status},
+};
 
 /// How far a step or user is. The word says it all: no meaning is in a colour only.
 pub(super) fn state(state: State) -> &'static str {
@@ -40,7 +43,8 @@ pub(super) fn items(status: &Status) -> String {
     if counts.total_items == 0 {
         return String::new();
     }
-    format!("{} of {} items", number(counts.done_items.min(counts.total_items)), number(counts.total_items))
+    let done = number(counts.done_items.min(counts.total_items));
+    format!("{done} of {} {}", number(counts.total_items), plural(counts.total_items, "item"))
 }
 
 /// `35.1 MB/s, about 4 min left`.
@@ -74,10 +78,6 @@ pub(super) fn users(status: &Status) -> String {
         0 => "Users".to_owned(),
         all => format!("Users: {done} of {all} done"),
     }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 /// `42 s`, `3 min`, `1 h 20 min`.

@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    nt::{HexBytes, NtString, WinPath},
+    nt::{HexBytes, NtString, WinPath, counted},
     ntfs::{File, FileTimes, Namespace, RecordNumber, Stream, StreamKind},
     record::{Note, Outcome, Record},
     rules::ObjectKind,
@@ -32,7 +32,8 @@ pub fn gather_files(
 ) -> Result<(), PutError> {
     for left_out in &plan.left_out {
         let rule = left_out.rule.as_deref().unwrap_or("no rule asks for it");
-        let reason = format!("{rule} ({} files, {} bytes)", left_out.files, left_out.bytes);
+        let (files, bytes) = (counted(left_out.files, "file"), counted(left_out.bytes, "byte"));
+        let reason = format!("{rule} ({files}, {bytes})");
         let note = Note { outcome: Outcome::LeftOut, item: left_out.path.to_string(), reason };
         sink.item(&Item::Note(note))?;
     }

@@ -15,7 +15,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter, result::ZipError, write::Simpl
 use super::{Source, SourceError, Support, names, plan::unfit};
 use crate::{
     gather::{ByteRange, FileItem, Item, StreamItem},
-    nt::FileTime,
+    nt::{FileTime, counted},
     record::{Outcome, Record},
 };
 
@@ -169,7 +169,7 @@ impl Archive<'_> {
         }
         let named = item.streams.len().saturating_sub(usize::from(data.is_some()));
         if named > 0 {
-            let reason = format!("a zip file cannot hold its {named} alternate streams");
+            let reason = format!("a zip file cannot hold its {}", counted(named, "alternate stream"));
             self.record.note(Outcome::Partial, item.path().to_string(), reason);
         }
         Ok(())

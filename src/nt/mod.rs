@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a file or knows a stage. Each type is validated when it is made, so its getters cannot fail.
 
+mod count;
 mod guid;
 mod hex;
 mod name;
@@ -10,6 +11,7 @@ mod security;
 mod sid;
 mod time;
 
+pub use count::{counted, plural};
 pub use guid::Guid;
 pub use hex::HexBytes;
 pub use name::{NtString, upcase};

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
+use crate::nt::plural;
 
 /// What becomes of a construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -245,7 +246,12 @@ pub(super) fn parse_call(
     let (fewest, most) = function.arguments;
     if arguments.len() > most || arguments.len() < fewest {
         let wanted = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
-        let message = format!("`{}` takes {wanted} arguments, not {}.", function.name, arguments.len());
+        let message = format!(
+            "`{}` takes {wanted} {}, not {}.",
+            function.name,
+            plural(most, "argument"),
+            arguments.len()
+        );
         return Err(malformed(open, message));
     }
     Ok(Call { name: function.name.to_owned(), arguments, support: function.support, place })

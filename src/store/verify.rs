@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     gather::{ChunkRef, Hash, Item},
+    nt::counted,
     record::Progress,
 };
 
@@ -104,7 +105,7 @@ impl fmt::Display for Finding {
             Self::Index { name, reason } => write!(f, "index file {name} is damaged: {reason}"),
             Self::Pack { id, reason } => write!(f, "pack {id} is damaged: {reason}"),
             Self::Chunk { id, reason, count, .. } => {
-                write!(f, "chunk {id} is lost: {reason}; {count} items need it")
+                write!(f, "chunk {id} is lost: {reason}; needed by {}", counted(*count, "item"))
             }
             Self::Item { item, reason } => {
                 write!(f, "`{}` of personality {} is damaged: {reason}", item.item, item.personality)

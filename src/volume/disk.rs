@@ -9,7 +9,10 @@ use super::{
     read::{ReadAt, ReadError, Section},
     source,
 };
-use crate::{nt::Guid, sys::device};
+use crate::{
+    nt::{Guid, counted},
+    sys::device,
+};
 
 /// Sector sizes that occur: 512 bytes, and 4096 on disks sold as 4Kn.
 const SECTOR_SIZES: [u64; 2] = [512, 4096];
@@ -201,7 +204,7 @@ impl Disk {
         let spec = spec.to_owned();
         match known.first() {
             None => {
-                let found = format!("{} partitions, none of them NTFS", partitions.len());
+                let found = format!("{}, none of them NTFS", counted(partitions.len(), "partition"));
                 return Err(VolumeError::NotAVolume { spec, found });
             }
             Some(first) if known.iter().all(|volume| volume.missing > 0) => {

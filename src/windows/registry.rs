@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{Environment, tree::Tree};
 use crate::{
     hive::{Damage, Hive, HiveError, Key, Recovery, Strictness, Value},
-    nt::{FileTime, NtString, WinPath},
+    nt::{FileTime, NtString, WinPath, counted},
 };
 
 /// Largest hive or log that is read into memory. Windows itself allows 2 GiB; the largest `SOFTWARE` of a workstation in
@@ -134,7 +134,9 @@ impl Registry {
         if !damage.is_none() {
             let Damage { bins, cells } = damage;
             problems.push(format!(
-                "{name} is damaged in {bins} bins and {cells} cells; what is there was left out"
+                "{name} is damaged in {} and {}; what is there was left out",
+                counted(bins, "bin"),
+                counted(cells, "cell")
             ));
         }
         Self { hive, name, problems: problems.into() }

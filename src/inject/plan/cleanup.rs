@@ -9,7 +9,7 @@ use super::{names, planner::Planner};
 use crate::{
     gather::Times,
     inject::{Found, InjectError, Settlement, TargetTree, settle::links},
-    nt::WinPath,
+    nt::{WinPath, counted},
     record::Outcome,
     rules::{CarriedRule, Cleanup, CleanupFile, FileProperties, ObjectKind, text_of},
 };
@@ -83,7 +83,10 @@ impl Planner<'_> {
                 self.record.note(Outcome::Partial, format!("destinationCleanup {}", root.node), reason);
             }
             for (item, (count, path, reason)) in search.refused {
-                let reason = format!("{count} files it wants out of the way stay, such as {path}: {reason}");
+                let reason = format!(
+                    "not set aside, as it wants: {}, such as {path}: {reason}",
+                    counted(count, "file")
+                );
                 self.record.note(Outcome::Skipped, item, reason);
             }
         }

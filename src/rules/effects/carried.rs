@@ -6,11 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{content::changes, environment::Written, merge::policy};
-use crate::rules::{
-    diagnostic::Place,
-    function::{Call, Function, Use},
-    model::RuleKind,
-    pattern::{ObjectKind, Pattern},
+use crate::{
+    nt::counted,
+    rules::{
+        diagnostic::Place,
+        function::{Call, Function, Use},
+        model::RuleKind,
+        pattern::{ObjectKind, Pattern},
+    },
 };
 
 /// Most arguments of a carried call; the longest documented list has 64.
@@ -141,7 +144,7 @@ fn check_call(call: &CarriedCall, used_as: Use) -> Result<(), String> {
     }
     let (fewest, most) = function.arguments;
     if call.arguments.len() < fewest || call.arguments.len() > most {
-        return Err(format!("`{}` has {} arguments.", call.name, call.arguments.len()));
+        return Err(format!("`{}` has {}.", call.name, counted(call.arguments.len(), "argument")));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::{fmt::Write as _, path::Path};
 
 use crate::{
     cli::{args::Choose, choices::Choices, console::Console, error::UserError, exit::Exit},
+    nt::counted,
     rules::{ComponentType, Listed},
 };
 
@@ -50,7 +51,7 @@ pub(super) fn run(
     let choices = Choices::load(console, choose)?;
     let listed = choices.rules.catalogue();
     write_new(file, &xml(&listed), overwrites)?;
-    console.outcome(format!("{} components are listed in {}", listed.len(), file.display()));
+    console.outcome(format!("{} listed in {}", counted(listed.len(), "component"), file.display()));
     Ok(Exit::Done)
 }
 
