@@ -10,6 +10,8 @@ use crate::{
     inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading,
     windows::ProfileKind,
 };
+use zeroize::Zeroizing;
+
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// Takes users' files, settings and accounts out of a Windows that is off, keeps them safe, and puts them into a new
@@ -129,6 +131,9 @@ pub(super) struct Network {
     /// The password for --net-user is the first line of FILE
     #[arg(long, global = true, value_name = "FILE", requires = "net_user")]
     pub(super) net_password_file: Option<PathBuf>,
+    /// The password itself, where it was typed on a terminal.
+    #[arg(skip)]
+    pub(super) typed: Option<Zeroizing<String>>,
 }
 
 /// What to do.
@@ -169,6 +174,19 @@ pub(super) enum Verb {
     Technician,
     /// Do the whole job once on the built-in sample volume, in a temporary folder
     Demo(Demo),
+}
+
+impl Verb {
+    /// Gives the datastore's password, where it stands in no file.
+    pub(super) fn set_password(&mut self, password: Option<Password>) {
+        match self {
+            Self::Extract(args) => args.password.typed = password,
+            Self::Inject(args) => args.password.typed = password,
+            Self::Verify(args) => args.store.password.typed = password,
+            Self::Export(args) => args.select.store.password.typed = password,
+            _ => {}
+        }
+    }
 }
 
 /// Which volume and Windows of a source.

@@ -20,7 +20,7 @@ pub enum Exit {
     NobodyInjected = 14,
     /// No Windows on the source, or several and none was chosen.
     NoInstallation = 26,
-    /// The datastore is missing, not one, or not writable.
+    /// The datastore is missing, not one, not writable, or could not be read: its share or disk went away.
     DatastoreNotUsable = 27,
     /// A rule or template file is wrong.
     RuleFile = 28,

@@ -19,7 +19,7 @@ use crate::{
         ZipFileError,
     },
     nt::{NtString, WinPath},
-    record::Record,
+    record::{Outcome, Record},
     rules::{ObjectKind, Pattern},
     store::Personality,
 };
@@ -94,10 +94,27 @@ pub(super) fn run(console: &Console, args: &args::Export) -> Result<Exit, UserEr
     let sources: Vec<&dyn Source> = placed.iter().map(|one| one as &dyn Source).collect();
     let record = Arc::new(Record::default());
     interrupt::cancels(&record);
+    let was_there = args.to.exists();
     let is_zip = args.to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
-    match is_zip {
-        true => to_zip(console, &sources, &selected.personalities, &args.to, &record)?,
-        false => to_folder(console, &sources, args, &record)?,
+    let result = match is_zip {
+        true => to_zip(console, &sources, &selected.personalities, &args.to, &record),
+        false => to_folder(console, &sources, args, &record),
+    };
+    let result = result.and_then(|()| match record.progress.snapshot().done_items {
+        0 if !names.is_everything() => Err(nothing_matches(args)),
+        _ => Ok(()),
+    });
+    if let (Err(_), false) = (&result, was_there) {
+        // A zip file without files, or the folder that was made and is empty again.
+        let _ = if is_zip { fs_err::remove_file(&args.to) } else { fs_err::remove_dir(&args.to) };
+    }
+    result?;
+    for (old, new) in placed.iter().flat_map(Below::escaped) {
+        record.note(
+            Outcome::Partial,
+            old,
+            format!("Windows does not allow its name: it is written as {new}"),
+        );
     }
     let exit = console.notes(&record);
     let now = record.progress.snapshot();
@@ -110,6 +127,18 @@ pub(super) fn run(console: &Console, args: &args::Export) -> Result<Exit, UserEr
         "exit_code": exit as u8,
     }));
     Ok(exit)
+}
+
+/// A pattern that matches no file is a mistake: nobody wants an empty copy.
+fn nothing_matches(args: &args::Export) -> UserError {
+    let quoted =
+        |texts: &[String]| texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+    let what = match (&*args.include, &*args.exclude) {
+        ([], exclude) => format!("all are left out by {}", quoted(exclude)),
+        (include, _) => format!("none is called {}", quoted(include)),
+    };
+    UserError::new(Exit::BadArguments, format!("No file of these personalities is exported: {what}."))
+        .hint("Give names of files, with * for any characters; `coldstate show` lists the files there are.")
 }
 
 /// The folder of a personality in an export: computer, then user, then the day and time where a user may have several.
@@ -132,17 +161,13 @@ fn to_zip(
     }
     let _progress = console.progress("exporting", record);
     inject::write_zip(sources, path, record).map_err(|error| {
-        let exit = match &error {
-            ZipFileError::Exists(_) => Exit::BadArguments,
-            ZipFileError::Source(_) => Exit::DatastoreDamaged,
-            ZipFileError::Cancelled => Exit::Cancelled,
-            _ => Exit::WriteFailed,
-        };
-        let hint = match &error {
-            ZipFileError::Exists(_) => "Choose a new --to PATH: an export never replaces a file.",
-            ZipFileError::Source(_) => "`coldstate verify` says what is damaged; nothing was left behind.",
-            ZipFileError::Cancelled => "Nothing was left behind.",
-            _ => "Nothing was left behind; choose another --to PATH or free space.",
+        let (exit, hint) = match &error {
+            ZipFileError::Exists(_) => {
+                (Exit::BadArguments, "Choose a new --to PATH: an export never replaces a file.")
+            }
+            ZipFileError::Source(source) => store::unread(source),
+            ZipFileError::Cancelled => (Exit::Cancelled, "Nothing was left behind."),
+            _ => (Exit::WriteFailed, "Nothing was left behind; choose another --to PATH or free space."),
         };
         UserError::from_error(exit, &error).hint(hint)
     })
@@ -155,7 +180,9 @@ fn to_folder(
     record: &Arc<Record>,
 ) -> Result<(), UserError> {
     let path = &args.to;
-    fs_err::create_dir_all(path).map_err(|error| UserError::write(&error))?;
+    fs_err::create_dir_all(path).map_err(|error| {
+        UserError::write(&error).hint("Choose another folder with --to, in a place that can be written.")
+    })?;
     let failed = |error| inject_error(&error);
     let target = inject::open(path).map_err(failed)?;
     let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
@@ -163,6 +190,8 @@ fn to_folder(
     let plan = inject::plan(&placed, &*target, &options, record).map_err(|error| match &error {
         InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
             .hint("Choose a new or empty folder with --to, or give --overwrite."),
+        InjectError::NoSpace { .. } => UserError::from_error(Exit::WriteFailed, &error)
+            .hint("Free space, or export fewer users with --user, or fewer files with --include."),
         _ => inject_error(&error),
     })?;
     // The journal takes a failed export back; of one that succeeded nothing is to be undone.

@@ -19,13 +19,13 @@ use super::{
     interrupt,
     planned::{self, Beyond, Job, PlanReport},
     source::{self, Opened},
-    store::{open_for_writing, store_error},
+    store::{open_existing, open_for_writing, store_error},
     users::Wanted,
     watch::{FileList, Watch},
 };
 use crate::{
     gather::{self, Computer, Header, OldWindows, PutError, Source, User, win32},
-    nt::FileTime,
+    nt::{FileTime, counted},
     record::{Note, Record, State, Step},
     store::{Compression, Datastore, Personality, StoreError, Stored, Writer},
     taskseq::Phase,
@@ -47,15 +47,20 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
         needed(args.datastore.as_ref(), "--datastore FOLDER")?;
     }
     let choices = Choices::load(console, &args.taking.choose)?;
-    if !args.dry_run {
-        choices.demand_password(args.password.is_given())?;
-    }
+    // What is wrong with the datastore is said before a whole disk is looked at.
+    let there = match (&args.datastore, args.dry_run) {
+        (Some(folder), false) => {
+            choices.demand_password(args.password.is_given())?;
+            open_existing(folder, &args.password)?
+        }
+        _ => None,
+    };
     let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run);
     plan(console, &args.taking, &choices, &in_place, record, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
             true => show(console, &planned.jobs, list, &planned.record),
-            false => extract(console, args, planned, list),
+            false => extract(console, args, planned, list, there),
         }
     })
 }
@@ -74,6 +79,7 @@ pub(super) fn plan<T>(
     record.course.enter(Step::Find);
     let (opened, installation) = source::windows(console, args.source()?, &choices.place(&args.place))?;
     choices.tell_mappings(console, &installation);
+    source::note_damage(&opened, &installation, &record);
     let (is_written_to, own) = in_place.on(&opened, console)?;
     let old = OldWindows {
         volume: &opened.volume,
@@ -87,7 +93,11 @@ pub(super) fn plan<T>(
     record.course.about(&installation.computer_name);
     record.course.enter(Step::Plan);
     let users = wanted.choose(console, &installation, &record)?;
-    console.status(format!("planning for {} users of {}", users.len(), installation.computer_name));
+    console.status(format!(
+        "planning for {} of {}",
+        counted(users.len(), "user"),
+        installation.computer_name
+    ));
     console.tell(|log| log.computer(&installation.computer_name));
     let jobs = planned::plan_jobs(old, &users, &choices.rules);
     planned::tell(console, &jobs);
@@ -104,6 +114,7 @@ fn extract(
     args: &args::Extract,
     planned: &Planned<'_>,
     list: Option<FileList>,
+    there: Option<Datastore>,
 ) -> Result<Exit, UserError> {
     let Planned { jobs, record, choices, .. } = planned;
     planned::summary(jobs).iter().for_each(|line| console.status(line));
@@ -114,7 +125,7 @@ fn extract(
             "at most {needed} are needed in the datastore, and {free} are free: it may not fit"
         ));
     }
-    let store = open_for_writing(folder, &args.password)?;
+    let store = there.map_or_else(|| open_for_writing(folder, &args.password), Ok)?;
     let header = header(args.computer.as_deref(), planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
     let writer = store.writer_with(compression).map_err(|error| store_error(&error, folder))?;
@@ -133,8 +144,8 @@ fn extract(
     console.note_fact("personalities", taken.len());
     console.note_fact("bytes", taken.iter().map(|taken| taken.bytes).sum::<u64>());
     console.outcome(format!(
-        "{} personalities of {} are in {}: {} read",
-        taken.len(),
+        "{} of {} taken into {}: {} read",
+        counted(taken.len(), "personality"),
         header.computer.name,
         folder.display(),
         bytes(taken.iter().map(|taken| taken.bytes).sum())
@@ -160,7 +171,7 @@ fn replace(console: &Console, store: &Datastore, new: &[&str]) -> Result<(), Sto
     let names: Vec<&str> = old.iter().map(|one| one.name.as_str()).collect();
     store.forget(&names)?;
     if !names.is_empty() {
-        console.line(format!("{} earlier personalities were replaced, as the template says", names.len()));
+        console.line(format!("replaced: {}", counted(names.len(), "earlier personality")));
     }
     Ok(())
 }
@@ -283,7 +294,6 @@ impl Taking<'_> {
             record.progress.expect(items as u64, job.plan.bytes);
         }
         let _progress = self.console.progress("extracting", record);
-        let failed = |error: StoreError| store_error(&error, self.folder);
         record.course.enter(Step::Take);
         let mut all = Vec::new();
         for (number, job) in jobs.iter().enumerate() {
@@ -294,7 +304,8 @@ impl Taking<'_> {
                 remaps: job.rules.remaps().to_vec(),
                 ..self.header.clone()
             };
-            let personality = self.writer.personality(&header).map_err(failed)?;
+            let personality =
+                self.writer.personality(&header).map_err(|error| self.write_error(&error, all.len()))?;
             let watch = Watch {
                 sink: &personality,
                 console: self.console,
@@ -317,7 +328,7 @@ impl Taking<'_> {
             if record.progress.is_cancelled() {
                 return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint(self.complete(all.len())));
             }
-            let committed = personality.commit().map_err(failed)?;
+            let committed = personality.commit().map_err(|error| self.write_error(&error, all.len()))?;
             record.course.user(number, State::Done);
             all.push(Taken {
                 name: committed.name,
@@ -335,7 +346,7 @@ impl Taking<'_> {
     fn put_error(&self, error: PutError, complete: usize) -> UserError {
         match error {
             PutError::Write(error) => match error.downcast_ref() {
-                Some(error) => store_error(error, self.folder),
+                Some(error) => self.write_error(error, complete),
                 None => UserError::new(Exit::WriteFailed, chain(&*error)),
             },
             PutError::Stopped { code: win32::ERROR_FILE_ENCRYPTED, .. } => {
@@ -346,10 +357,19 @@ impl Taking<'_> {
         }
     }
 
+    /// The datastore failed; what is in it already is worth knowing.
+    fn write_error(&self, error: &StoreError, complete: usize) -> UserError {
+        let failed = store_error(error, self.folder);
+        let hint = failed.hint.as_deref().unwrap_or_default();
+        let hint = format!("{hint} {}", self.complete(complete));
+        failed.hint(hint)
+    }
+
     fn complete(&self, count: usize) -> String {
         format!(
-            "{count} personalities are complete in {}; the others were not begun or are left out.",
-            self.folder.display()
+            "Complete in {}: {}; the others were not begun or are left out.",
+            self.folder.display(),
+            counted(count, "personality")
         )
     }
 }

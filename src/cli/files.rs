@@ -63,9 +63,9 @@ pub(super) fn ls(console: &Console, args: &args::Ls) -> Result<Exit, UserError> 
     }
     for item in &listed {
         let size = if item.directory { "folder".to_owned() } else { bytes(item.size) };
-        console.line(format!("{:.19}  {size:>12}  {}", item.modified, item.name));
+        console.line(format!("{:.19}Z  {size:>12}  {}", item.modified, item.name));
         for stream in &item.streams {
-            console.line(format!("{:19}  {:>12}  {}:{}", "", bytes(stream.size), item.name, stream.name));
+            console.line(format!("{:20}  {:>12}  {}:{}", "", bytes(stream.size), item.name, stream.name));
         }
     }
     console.json(&listed);

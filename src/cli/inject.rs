@@ -26,7 +26,7 @@ use crate::{
         OldPersonality, Options, Placed, Plan, RegistryEdit, Rehearsal, Settled, Settler, StoredPersonality,
         Target, Wishes,
     },
-    nt::{NtString, WinPath},
+    nt::{NtString, WinPath, counted},
     record::{Note, Record, State, Step},
     rules::Collision,
     store::Personality,
@@ -311,9 +311,9 @@ impl Run<'_> {
         console.note_fact("personalities", self.names.len());
         console.note_fact("bytes", done.bytes);
         console.outcome(format!(
-            "{} files and {} folders {verb} to {}: {}",
-            done.files,
-            done.folders,
+            "{} and {} {verb} to {}: {}",
+            counted(done.files, "file"),
+            counted(done.folders, "folder"),
             target.root().display(),
             bytes(done.bytes)
         ));
@@ -452,18 +452,21 @@ fn merge(merge: Option<Merge>, is_windows: bool) -> inject::Merge {
 
 fn print_plan(console: &Console, plan: &Plan, root: &Path) {
     console.status(format!(
-        "plan: {} files and {} folders into {}, {}; {} of the target's are set aside",
-        plan.file_count(),
-        plan.folder_count(),
+        "plan: {} and {} into {}, {}; {} of the target set aside",
+        counted(plan.file_count(), "file"),
+        counted(plan.folder_count(), "folder"),
         root.display(),
         bytes(plan.bytes),
-        plan.replaced_count()
+        counted(plan.replaced_count(), "file")
     ));
     for path in plan.ini_files() {
         console.status(format!("entries to be set in: {path}"));
     }
     for Loss { feature, items, example } in &plan.losses {
-        console.warn(format!("the target cannot hold {feature}: {items} items lose them, such as {example}"));
+        console.warn(format!(
+            "the target cannot hold {feature}: lost by {}, such as {example}",
+            counted(*items, "item")
+        ));
     }
 }
 
@@ -506,7 +509,7 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
             Exit::BadArguments,
             "`coldstate list` shows the users; without --user, the rule may be about one of them.",
         ),
-        InjectError::Source(_) => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged."),
+        InjectError::Source(source) => store::unread(source),
         InjectError::Journal { .. } => (Exit::WriteFailed, "Choose another place with --journal FILE."),
         InjectError::NotAJournal { .. } => (Exit::BadArguments, JOURNAL_HINT),
         InjectError::OpenJournal { .. } => (

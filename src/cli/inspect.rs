@@ -11,9 +11,10 @@ use super::{
     source::{self, Opened},
 };
 use crate::{
+    nt::counted,
     ntfs::{CrossCheck, VolumeInformation, cross_check},
     volume::{Disk, Partition, Scheme, VolumeKind},
-    windows::{Installation, Profile, ProfileKind},
+    windows::{Installation, Profile, ProfileKind, Version},
 };
 
 /// What `--json` prints.
@@ -171,19 +172,17 @@ fn print(console: &Console, report: &Report) {
         let label = volume.information.as_ref().map(|i| i.label.to_string()).unwrap_or_default();
         let place =
             if volume.partition == 0 { "volume".into() } else { format!("partition {}", volume.partition) };
-        console.line(format!("  {place}: {kind} \"{label}\", {} files and folders", volume.files));
+        console.line(format!("  {place}: {kind} \"{label}\", files and folders: {}", volume.files));
         volume.obstacles.iter().for_each(|obstacle| console.line(format!("    ! {obstacle}")));
         volume.installations.iter().for_each(|windows| print_installation(console, windows));
         if let Some(check) = &volume.cross_check {
             let result = if check.agrees() { "agrees" } else { "DISAGREES" };
-            let (agreed, folders) = (check.agreed, check.folders);
-            console.line(format!(
-                "    the second reader {result}: {agreed} names in {folders} folders are the same"
-            ));
+            let (agreed, folders) = (counted(check.agreed, "name"), counted(check.folders, "folder"));
+            console.line(format!("    the second reader {result}: the same {agreed} in {folders}"));
             let differences =
                 [("only in our scan", check.only_ours), ("only in the folders", check.only_theirs)];
             for (where_from, count) in differences.into_iter().filter(|(_, count)| *count > 0) {
-                console.line(format!("      {count} names are {where_from}"));
+                console.line(format!("      {where_from}: {}", counted(count, "name")));
             }
             let listed = check.only_ours_listed.iter().chain(&check.only_theirs_listed);
             listed.for_each(|path| console.line(format!("      {path}")));
@@ -193,10 +192,14 @@ fn print(console: &Console, report: &Report) {
 }
 
 fn print_installation(console: &Console, windows: &Installation) {
-    let version = &windows.version;
+    let version = match windows.version == Version::default() {
+        true => "version unknown".to_owned(),
+        false => windows.version.to_string(),
+    };
+    let product = if windows.product_name.is_empty() { "Windows" } else { &windows.product_name };
     console.line(format!(
-        "    {} ({version}, {}) in {}, computer {}",
-        windows.product_name, windows.architecture, windows.windows_dir, windows.computer_name
+        "    {product} ({version}, {}) in {}, computer {}",
+        windows.architecture, windows.windows_dir, windows.computer_name
     ));
     for obstacle in windows.obstacles.iter().chain(&windows.problems) {
         console.line(format!("      ! {obstacle}"));

@@ -9,7 +9,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{
-    args::{Arguments, Network, Verb},
+    args::{Arguments, Verb},
     console::Console,
     error::{UserError, io_exit},
     exit::Exit,
@@ -47,8 +47,8 @@ pub(super) fn connect(
     environment: Option<&dyn Environment>,
 ) -> Result<Option<Connection>, UserError> {
     let share = datastore(&arguments.verb).and_then(share);
-    let Network { net_user, net_password_file } = &arguments.output.network;
-    let (Some(user), Some(file)) = (net_user, net_password_file) else {
+    let given = &arguments.output.network;
+    let Some(user) = &given.net_user else {
         let unreachable = share.filter(|share| !Path::new(share).is_dir());
         let Some((share, environment)) = unreachable.zip(environment) else { return Ok(None) };
         return Ok(offered(environment).into_iter().find_map(|Credentials { user, password }| {
@@ -67,8 +67,27 @@ pub(super) fn connect(
         )
         .hint(r"Leave it out, or give the datastore as \\SERVER\SHARE\FOLDER."));
     };
-    let password = password::text(file, "--net-password-file")?;
-    let connection = network::connect(&share, user, &password).map_err(|error| {
+    let password = match (&given.typed, &given.net_password_file) {
+        (Some(typed), _) => typed.clone(),
+        (None, Some(file)) => password::text(file, "--net-password-file")?,
+        (None, None) => return Err(needed_password()),
+    };
+    connect_as(console, &share, user, &password).map(Some)
+}
+
+fn needed_password() -> UserError {
+    UserError::new(Exit::BadArguments, "The option --net-password-file FILE is missing.")
+        .hint("--net-user needs it: the password is the first line of FILE.")
+}
+
+/// Connects to a share by this name.
+pub(super) fn connect_as(
+    console: &Console,
+    share: &str,
+    user: &str,
+    password: &str,
+) -> Result<Connection, UserError> {
+    let connection = network::connect(share, user, password).map_err(|error| {
         // ERROR_LOGON_FAILURE is none of the kinds that io::Error knows.
         let exit = match error.raw_os_error() {
             Some(1326) if cfg!(windows) => Exit::AccessDenied,
@@ -82,7 +101,7 @@ pub(super) fn connect(
             })
     })?;
     console.status(format!("connected to {share} as {user}"));
-    Ok(Some(connection))
+    Ok(connection)
 }
 
 /// The datastore that a verb is about.
@@ -100,7 +119,7 @@ fn datastore(verb: &Verb) -> Option<&Path> {
 }
 
 /// The share of a path: `\\server\share`.
-fn share(path: &Path) -> Option<String> {
+pub(super) fn share(path: &Path) -> Option<String> {
     let mut parts = path.to_str()?.strip_prefix(r"\\")?.split('\\');
     let (server, share) = (parts.next()?, parts.next()?);
     // `\\?\` and `\\.\` are no servers.

@@ -13,8 +13,9 @@ use super::{
     store::{self, describe, store_error},
 };
 use crate::{
+    nt::counted,
     record::Record,
-    store::{Keep, Listing, Personality, Pruned, Pruning, StoreError},
+    store::{Datastore, Keep, Listing, Personality, Pruned, Pruning, StoreError},
 };
 
 /// A personality that is removed, as `--json` says it.
@@ -44,11 +45,13 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
     let datastore = store::open_named(&args.store)?;
     let failed = |error: StoreError| store_error(&error, datastore.path());
     let listing = datastore.personalities().map_err(failed)?;
-    let forgotten = chosen(&listing, args)?;
-    say(console, &forgotten, args.dry_run);
-    if !args.dry_run {
+    let forgotten = chosen(&datastore, &listing, args)?;
+    if args.dry_run {
+        say(console, &forgotten, true);
+    } else {
         let names: Vec<&str> = forgotten.iter().map(|one| one.name.as_str()).collect();
         datastore.forget(&names).map_err(failed)?;
+        say(console, &forgotten, false);
         console
             .line(format!("`coldstate prune --datastore {}` frees their space", datastore.path().display()));
     }
@@ -56,10 +59,18 @@ pub(super) fn forget(console: &Console, args: &args::Forget) -> Result<Exit, Use
     Ok(Exit::Done)
 }
 
-fn chosen(listing: &Listing, args: &args::Forget) -> Result<Vec<Forgotten>, UserError> {
+fn chosen(
+    datastore: &Datastore,
+    listing: &Listing,
+    args: &args::Forget,
+) -> Result<Vec<Forgotten>, UserError> {
     if args.name.is_empty() {
         let found = store::of_users(listing.select(args.whose.computer.as_deref(), None), &args.whose.user);
-        return if found.is_empty() { Err(store::no_match(listing)) } else { Ok(forgotten(&found)) };
+        return if found.is_empty() {
+            Err(store::no_match(datastore.path(), listing, &args.whose))
+        } else {
+            Ok(forgotten(&found))
+        };
     }
     let find = |name: &String| {
         let sound = listing.personalities.iter().find(|one| one.name == *name);
@@ -98,7 +109,6 @@ pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserE
     let keep = Keep { days: args.older_than, last: args.keep_last.and_then(|last| last.try_into().ok()) };
     let expired = datastore.expired(&listing, &keep).map_err(failed)?;
     let forgotten = forgotten(&expired);
-    say(console, &forgotten, args.dry_run);
     let names: Vec<&str> = forgotten.iter().map(|one| one.name.as_str()).collect();
     let how = Pruning {
         dead_after: Duration::from_secs(u64::from(args.dead_after) * 3600),
@@ -108,6 +118,7 @@ pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserE
     if !args.dry_run {
         datastore.forget(&names).map_err(failed)?;
     }
+    say(console, &forgotten, args.dry_run);
     let pruned = {
         let _progress = console.progress("pruning", &record);
         datastore.prune(&how, &names, &record.progress).map_err(failed)?
@@ -119,21 +130,21 @@ pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserE
 
 fn summary(console: &Console, pruned: &Pruned, dry_run: bool) {
     let verb = if dry_run { "would be removed" } else { "removed" };
-    console.line(format!("{} packs {verb}, {} freed", pruned.packs, bytes(pruned.freed())));
+    console.line(format!("{} {verb}, {} freed", counted(pruned.packs, "pack"), bytes(pruned.freed())));
     if pruned.dead_runs > 0 {
-        console.line(format!("leftovers of {} runs that died {verb}", pruned.dead_runs));
+        console.line(format!("leftovers of {} that died {verb}", counted(pruned.dead_runs, "run")));
     }
     if pruned.waiting_packs > 0 {
         console.line(format!(
-            "{} packs, {}, wait for runs that are at work: prune again when they have ended",
-            pruned.waiting_packs,
+            "waiting for runs that are at work: {}, {}; prune again when they have ended",
+            counted(pruned.waiting_packs, "pack"),
             bytes(pruned.waiting_bytes)
         ));
     }
     if pruned.damaged_packs > 0 {
         console.warn(format!(
-            "{} packs were kept because something needed in them cannot be read; `coldstate verify` says what",
-            pruned.damaged_packs
+            "kept {} with something in it that is needed and cannot be read; `coldstate verify` says what",
+            counted(pruned.damaged_packs, "pack")
         ));
     }
 }

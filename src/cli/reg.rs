@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{args, console::Console, error::UserError, exit::Exit, source};
 use crate::{
     hive::{self, DeletedValue, Hive, Key, Recovery, Strictness, Value, ValueType},
-    nt::{HexBytes, NtString, WinPath},
-    windows::{self, Installation, UserPattern},
+    nt::{HexBytes, NtString, WinPath, counted},
+    windows::{self, Installation, ProfileKind, UserPattern},
 };
 
 /// What Windows appends to the name of a hive for its transaction logs.
@@ -37,6 +37,11 @@ struct ValueReport {
 }
 
 pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError> {
+    if console.wants_json() && args.export.as_deref() == Some(Path::new("-")) {
+        let message = "`--export -` writes .reg text to standard output, and --json is given.";
+        return Err(UserError::new(Exit::BadArguments, message)
+            .hint("Leave --json out, or name a file with --export."));
+    }
     let (hive, path, name) = if is_hive_file(Path::new(&args.source)) {
         (open_file(Path::new(&args.source))?, args.hive.clone().unwrap_or_default(), args.source.as_str())
     } else {
@@ -47,7 +52,8 @@ pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError
         Recovery::Clean => {}
         Recovery::Replayed { pages, .. } => {
             console.status(format!(
-                "the hive was not closed properly: {pages} pages were replayed from its logs"
+                "the hive was not closed properly: {} replayed from its logs",
+                counted(*pages, "page")
             ));
         }
         Recovery::NotReplayed { why } => {
@@ -70,8 +76,8 @@ pub(super) fn run(console: &Console, args: &args::Reg) -> Result<Exit, UserError
     if damage.is_none() {
         return Ok(Exit::Done);
     }
-    let (bins, cells) = (damage.bins, damage.cells);
-    console.warn(format!("{bins} bins and {cells} cells of the hive are damaged and were passed over"));
+    let (bins, cells) = (counted(damage.bins, "bin"), counted(damage.cells, "cell"));
+    console.warn(format!("damaged in the hive and passed over: {bins} and {cells}"));
     Ok(Exit::DoneWithNotes)
 }
 
@@ -123,14 +129,29 @@ fn open_from_source(console: &Console, args: &args::Reg) -> Result<Hive, UserErr
             "Give SOFTWARE, SYSTEM, SAM, SECURITY, DEFAULT, a user's name or SID, or the hive's path.",
         ));
     };
-    let (opened, windows) = source::windows(console, &args.source, &args.place)?;
+    let (opened, windows) = source::windows(console, &args.source, &args.place).map_err(|error| {
+        let is_small = error.exit == Exit::NoVolume && Path::new(&args.source).is_file();
+        let message = || format!("`{}` is no registry hive, and no disk either: {}", args.source, error.message);
+        let hint = "A hive begins with `regf`: give the file of one, such as NTUSER.DAT, or the source and then the hive.";
+        if is_small { UserError::new(error.exit, message()).hint(hint) } else { error }
+    })?;
     let path = hive_path(&windows, name)?;
-    windows::open_hive(&opened.tree(), &path)
-        .map_err(|error| UserError::from_error(Exit::StoppedAtItem, &error))
+    windows::open_hive(&opened.tree(), &path).map_err(|error| {
+        UserError::from_error(Exit::StoppedAtItem, &error).hint(
+            "`coldstate ls` shows what is there; `coldstate cat` copies a damaged hive as it is, for other tools to repair.",
+        )
+    })
 }
 
 /// Where the hive lies that a person calls by this name.
 fn hive_path(windows: &Installation, name: &str) -> Result<WinPath, UserError> {
+    let root = name.split('\\').next().unwrap_or_default().to_ascii_uppercase();
+    if root.starts_with("HKEY_") || ["HKCU", "HKLM", "HKU", "HKCR"].contains(&&*root) {
+        let message = format!("`{name}` names a root that only a running Windows has.");
+        return Err(UserError::new(Exit::BadArguments, message).hint(
+            r"Write the hive or the user, then the key: `SOFTWARE Microsoft` for HKLM\SOFTWARE\Microsoft, `NAME Software` for HKCU\Software.",
+        ));
+    }
     let hives = &windows.hives;
     let known = match name.to_ascii_uppercase().as_str() {
         "SOFTWARE" => Some(hives.software.clone()),
@@ -150,8 +171,8 @@ fn hive_path(windows: &Installation, name: &str) -> Result<WinPath, UserError> {
         }),
         (None, []) if name.contains(['\\', '/']) => Ok(WinPath::parse(name)),
         (None, []) => {
-            let names: Vec<String> =
-                windows.profiles.iter().map(|profile| profile.qualified_name()).collect();
+            let people = windows.profiles.iter().filter(|profile| profile.kind != ProfileKind::Service);
+            let names: Vec<String> = people.map(|profile| profile.qualified_name()).collect();
             Err(UserError::new(Exit::BadArguments, format!("No hive and no user is called {name}."))
                 .hint(format!("The users are {}.", names.join(", "))))
         }

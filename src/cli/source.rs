@@ -1,10 +1,18 @@
 //! Opens what the administrator named as SOURCE: from its name to a volume with its index, and to the one Windows on
 //! it. Every way in which that can fail has its sentence here.
 
-use super::{args::Place, auto, console::Console, error::UserError, exit::Exit, locked};
+use super::{
+    args::Place,
+    auto,
+    console::Console,
+    error::{UserError, chain},
+    exit::Exit,
+    locked,
+};
 use crate::{
-    nt::WinPath,
+    nt::{WinPath, counted},
     ntfs::{Index, Ntfs},
+    record::{Outcome, Record},
     rules::Offline,
     volume::{self, Disk, Volume, VolumeError, VolumeKind},
     windows::{self, Installation, VolumeTree},
@@ -152,16 +160,37 @@ fn refuse_locked(name: &str, volumes: &[Volume]) -> Result<(), UserError> {
 
 pub(super) fn scan(console: &Console, name: &str, volume: Volume) -> Result<Opened, UserError> {
     let failed = |error: &dyn std::error::Error| {
-        UserError::from_error(Exit::NoVolume, error)
-            .hint("If the disk is failing, copy it to an image first (ddrescue) and use that as the source.")
+        UserError::new(Exit::NoVolume, format!("`{name}` cannot be read as NTFS: {}.", chain(error))).hint(
+            "If the disk is failing, copy it to an image first (ddrescue) and use that as the source; if the file system \
+             is damaged, repair a copy of it with `chkdsk` and use that.",
+        )
     };
     let ntfs = Ntfs::open(&volume).map_err(|error| failed(&error))?;
     let index = ntfs.scan(&volume, &|_| {}).map_err(|error| failed(&error))?;
     let damaged = index.damaged().count();
     if damaged > 0 {
-        console.warn(format!("{damaged} records of the $MFT are damaged; what they described is not found"));
+        console.warn(damaged_records(damaged));
     }
     Ok(Opened { name: name.to_owned(), volume, ntfs, index })
+}
+
+/// What records of the `$MFT` that cannot be read mean.
+fn damaged_records(count: usize) -> String {
+    format!(
+        "damaged in the $MFT: {}; the files and folders that it described are not found",
+        counted(count, "record")
+    )
+}
+
+/// Notes what of the old Windows cannot be read: what is missing because of it, nobody would look for otherwise.
+pub(super) fn note_damage(opened: &Opened, windows: &Installation, record: &Record) {
+    let damaged = opened.index.damaged().count();
+    if damaged > 0 {
+        record.note(Outcome::Partial, &opened.name, damaged_records(damaged));
+    }
+    for problem in &windows.problems {
+        record.note(Outcome::Partial, windows.windows_dir.to_string(), problem);
+    }
 }
 
 /// Every Windows on an opened volume.
@@ -213,7 +242,11 @@ pub(super) fn the_one(
             format!("No Windows was found on `{}`: no folder there has System32\\config\\SOFTWARE and SYSTEM.", opened.name),
         )
         .hint(format!(
-            "`coldstate ls {}` shows what is there, and `coldstate cat` reads single files without a Windows.",
+            "{}`coldstate ls {}` shows what is there, and `coldstate cat` reads single files without a Windows.",
+            match opened.index.damaged().next() {
+                Some(_) => "Records of its $MFT are damaged, which may be why: repair a copy of it with `chkdsk` and use that. ",
+                None => "",
+            },
             opened.name
         ))),
         _ => {

@@ -1,7 +1,7 @@
 //! `list`, `show` and `verify`: what is in a datastore, and whether it is still what was put there. And what the
 //! verbs share that open one.
 
-use std::path::Path;
+use std::{error::Error, io, path::Path};
 
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ use super::{
 };
 use crate::{
     gather::{FileItem, IniItem, Item, KeyItem, Restore},
+    inject::SourceError,
+    nt::{counted, plural},
     record::Step,
     rules::CarriedRule,
     store::{Affected, Datastore, ErrorKind, Finding, Listing, Personality, StoreError, Verification},
@@ -23,17 +25,27 @@ use crate::{
 /// How many of the items that a damaged chunk concerns are listed; JSON has more.
 const AFFECTED_LISTED: usize = 10;
 
+/// How many of the personalities that there are an error names.
+const KNOWN_LISTED: usize = 20;
+const READ_HINT: &str =
+    "Reconnect the share, or check the disk, and run again: nothing in the datastore was changed.";
 const CONFIG_HINT: &str = "Put `datastore.json` back from a copy; the data beside it was not touched.";
 
 /// Turns an error of the datastore in `folder` into what a person reads.
 pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
-    let (exit, hint) = match error.kind() {
+    let kind = match error.kind() {
+        // Nothing of it is there any more: that is a share that went away, not a damaged datastore.
+        ErrorKind::Damaged if !Datastore::is_at(folder) => ErrorKind::ReadFailed,
+        kind => kind,
+    };
+    let (exit, hint) = match kind {
         ErrorKind::NotUsable => (
             Exit::DatastoreNotUsable,
             match error {
-                StoreError::NotADatastore(_) => {
-                    "Check the path: it must be the folder that `extract` wrote to, and the share must be connected."
+                StoreError::NotADatastore(folder) if !folder.exists() => {
+                    "There is no such folder: check the path, and that the share is connected."
                 }
+                StoreError::NotADatastore(_) => "Check the path: it must be the folder that `extract` wrote to.",
                 StoreError::NotEmpty(_) => "Give a new or empty folder, or one that is a datastore already.",
                 StoreError::Version { .. } => "Use the version of coldstate that wrote it, or a later one.",
                 StoreError::NotEncrypted(_) => {
@@ -60,9 +72,10 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
             Exit::DatastoreDamaged,
             match error {
                 StoreError::ConfigDamaged(_) => CONFIG_HINT.into(),
-                _ => format!("`coldstate verify --datastore {}` says what is damaged.", folder.display()),
+                _ => format!("`coldstate verify` says what is damaged in `{}`.", folder.display()),
             },
         ),
+        ErrorKind::ReadFailed => (Exit::DatastoreNotUsable, READ_HINT.into()),
         ErrorKind::WriteFailed => (
             Exit::WriteFailed,
             "Nothing incomplete was left in the datastore: free space or reconnect the share, and run again."
@@ -70,7 +83,27 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
         ),
         ErrorKind::Cancelled => (Exit::Cancelled, "Nothing incomplete was left in the datastore.".into()),
     };
-    UserError::from_error(exit, error).hint(hint)
+    let denied = Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied);
+    match denied {
+        true => UserError::from_error(Exit::AccessDenied, error).hint(
+            "Use an account that may read and write there: run as administrator or root, or connect to the share by another name.",
+        ),
+        false => UserError::from_error(exit, error).hint(hint),
+    }
+}
+
+/// The exit code and the advice where a personality cannot be read for an inject or an export.
+pub(super) fn unread(error: &SourceError) -> (Exit, &'static str) {
+    // A reader of contents has it inside of an io error.
+    let inside = |error: &SourceError| {
+        error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref().map(StoreError::kind)
+    };
+    match error.downcast_ref().map(StoreError::kind).or_else(|| inside(error)) {
+        Some(ErrorKind::ReadFailed) => (Exit::DatastoreNotUsable, READ_HINT),
+        _ => (Exit::DatastoreDamaged, "`coldstate verify` says what is damaged; nothing was left behind."),
+    }
 }
 
 /// Opens the very datastore that was named, for what removes something from it.
@@ -85,6 +118,13 @@ pub(super) fn open(console: &Console, args: &args::Store) -> Result<Datastore, U
     let folder = moved::follow(console, args.folder()?)?;
     let password = password::read(&args.password)?;
     Datastore::open(&folder, password.as_ref()).map_err(|error| store_error(&error, &folder))
+}
+
+/// Opens the datastore that is at this very place; none where there is none yet, for which the password is read all the same.
+pub(super) fn open_existing(folder: &Path, password: &PasswordFile) -> Result<Option<Datastore>, UserError> {
+    let password = password::read(password)?;
+    let open = || Datastore::open(folder, password.as_ref()).map_err(|error| store_error(&error, folder));
+    if Datastore::is_at(folder) { open().map(Some) } else { Ok(None) }
 }
 
 /// Opens the datastore, or makes it where the folder is empty or missing.
@@ -114,7 +154,7 @@ pub(super) fn select(console: &Console, args: &Select) -> Result<Selected, UserE
     };
     let personalities: Vec<Personality> = of_users(found, &args.whose.user).into_iter().cloned().collect();
     if personalities.is_empty() && (args.whose.computer.is_some() || !args.whose.user.is_empty()) {
-        return Err(no_match(&listing));
+        return Err(no_match(store.path(), &listing, &args.whose));
     }
     Ok(Selected { store, personalities, damaged })
 }
@@ -141,7 +181,7 @@ impl Selected {
         let comes = |one: &Personality| (users.usmt_order || users.all_users) && one.header.user.is_none();
         self.personalities.retain(|one| comes(one) || selection.decide(&as_profile(one)).taken);
         match self.personalities.is_empty() && !known.is_empty() {
-            true => Err(nothing_of(&known)),
+            true => Err(nothing_of(self.store.path(), &filter(users), &known)),
             false => Ok(()),
         }
     }
@@ -156,17 +196,43 @@ pub(super) fn of_users<'p>(found: Vec<&'p Personality>, patterns: &[String]) -> 
     found.into_iter().filter(is_wanted).collect()
 }
 
-pub(super) fn no_match(listing: &Listing) -> UserError {
+pub(super) fn no_match(folder: &Path, listing: &Listing, whose: &args::Whose) -> UserError {
     let mut known: Vec<String> = listing.personalities.iter().map(describe).collect();
     known.dedup();
-    nothing_of(&known)
+    let computer = whose.computer.iter().map(|name| format!("--computer {name}"));
+    let users = whose.user.iter().map(|pattern| format!("--user {pattern}"));
+    nothing_of(folder, &computer.chain(users).collect::<Vec<_>>(), &known)
 }
 
-fn nothing_of(known: &[String]) -> UserError {
-    UserError::new(Exit::BadArguments, "No personality in the datastore matches.").hint(match known {
+/// The options that choose users, as they were typed.
+fn filter(users: &args::Users) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    options.extend(users.users.iter().map(|pattern| format!("--user {pattern}")));
+    options.extend(users.exclude_users.iter().map(|pattern| format!("--exclude-user {pattern}")));
+    options.extend(users.used_within.map(|days| format!("--used-within {days}")));
+    options.extend(users.used_since.map(|time| format!("--used-since {time:.10}")));
+    options
+}
+
+fn nothing_of(folder: &Path, filter: &[String], known: &[String]) -> UserError {
+    let folder = folder.display();
+    let message = match filter {
+        [] => format!("No personality in the datastore `{folder}` is wanted."),
+        filter => format!("No personality in the datastore `{folder}` matches {}.", filter.join(" ")),
+    };
+    UserError::new(Exit::BadArguments, message).hint(match known {
         [] => "It holds none yet: run `extract` first.".to_owned(),
-        known => format!("It holds {}.", known.join(", ")),
+        known => format!("It holds {}.", listed(known)),
     })
+}
+
+/// The first of many names, and how many more there are: a datastore may be that of a whole company.
+fn listed(names: &[String]) -> String {
+    let (shown, more) = names.split_at(names.len().min(KNOWN_LISTED));
+    match more.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more, which `coldstate list` shows", shown.join(", ")),
+    }
 }
 
 /// The user of a personality in the form that patterns match.
@@ -199,11 +265,12 @@ pub(super) fn list(console: &Console, args: &Select) -> Result<Exit, UserError> 
     for personality in &selected.personalities {
         let Personality { header, footer, .. } = personality;
         console.line(format!(
-            "{:<16} {:<20} {:.16}  {:>8} files  {:>9}  {}",
+            "{:<16} {:<20} {:.16}Z  {:>8} {:<5}  {:>9}  {}",
             header.computer.name,
             personality.user(),
             footer.finished.to_string().replace('T', " "),
             footer.files,
+            plural(footer.files, "file"),
             bytes(footer.bytes),
             header.computer.product
         ));
@@ -272,10 +339,10 @@ fn print_file(console: &Console, file: &FileItem) {
         let size = if at == 0 { size.as_str() } else { "hard link" };
         let (restored, made_up) = (restored(file.restore), made_up(file.added));
         let modified = file.times.modified.to_string();
-        console.line(format!("  {modified:.19}  {size:>12}  {}{restored}{made_up}", name.path));
+        console.line(format!("  {modified:.19}Z  {size:>12}  {}{restored}{made_up}", name.path));
     }
     for stream in file.streams.iter().filter(|stream| !stream.name.is_empty()) {
-        console.line(format!("  {:19}  {:>12}  {}:{}", "", bytes(stream.size), file.path(), stream.name));
+        console.line(format!("  {:20}  {:>12}  {}:{}", "", bytes(stream.size), file.path(), stream.name));
     }
 }
 
@@ -350,22 +417,22 @@ pub(super) fn verify(console: &Console, args: &Select) -> Result<Exit, UserError
         }
     }
     console.outcome(format!(
-        "{} personalities with {} items checked, {} in {} chunks read: {}",
-        found.personalities,
-        found.items,
+        "{} with {} checked, {} in {} read: {}",
+        counted(found.personalities, "personality"),
+        counted(found.items, "item"),
         bytes(found.bytes),
-        found.chunks,
+        counted(found.chunks, "chunk"),
         match found.findings.len() {
             0 => "everything is as it was written".to_owned(),
-            count => format!("{count} findings, listed above"),
+            count => format!("{}, listed above", counted(count, "finding")),
         }
     ));
     console.json(&found);
     if !found.findings.is_empty() {
         let message = format!(
-            "The datastore {} is damaged: {} findings.",
+            "The datastore {} is damaged: {}.",
             selected.store.path().display(),
-            found.findings.len()
+            counted(found.findings.len(), "finding")
         );
         console.complain(&UserError::new(Exit::DatastoreDamaged, message).hint(
             "What the findings do not name is sound: inject or export it, and extract the rest again.",

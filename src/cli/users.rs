@@ -73,11 +73,17 @@ impl Wanted {
             console.status(format!("nobody on this PC matches {pattern} of the template"));
         }
         let mut chosen = Vec::new();
+        let mut left: Vec<String> = Vec::new();
+        let mut is_anybody_wanted = false;
         for profile in &windows.profiles {
             let decision = self.selection.decide(profile);
+            is_anybody_wanted |= decision.taken;
             console.tell(|log| log.detected_user(&profile.qualified_name(), decision.taken));
             if !decision.taken {
                 console.status(format!("not taking {}: {}", profile.qualified_name(), decision.reason));
+                if profile.kind != ProfileKind::Service {
+                    left.push(format!("{} {}", profile.qualified_name(), decision.reason));
+                }
             } else if profile.folder.is_none() {
                 let reason =
                     format!("the profile folder {} is not on this volume", profile.profile_image_path);
@@ -89,13 +95,45 @@ impl Wanted {
                 chosen.push(profile);
             }
         }
+        if !is_anybody_wanted {
+            self.nobody(console, windows, record, &left)?;
+        }
         Ok(chosen)
+    }
+
+    /// No user is taken. Typed for this PC that is a mistake, before something is wiped because all users seem to be safe. A
+    /// template is for many PCs, and USMT's options may mean the machine's part alone.
+    fn nobody(
+        &self,
+        console: &Console,
+        windows: &Installation,
+        record: &Record,
+        left: &[String],
+    ) -> Result<(), UserError> {
+        let computer = &windows.computer_name;
+        if self.selection.usmt_order {
+            console.warn(format!("no user of {computer} is taken, only what belongs to the machine"));
+        } else if !self.typed || left.is_empty() {
+            let reason = match left {
+                [] => "there is no user with a profile, so that only what belongs to the machine is taken",
+                _ => {
+                    "the template takes none of its users, so that only what belongs to the machine is taken"
+                }
+            };
+            record.note(Outcome::Skipped, computer, reason);
+        } else {
+            let message = format!("No user of {computer} would be taken: {}.", left.join("; "));
+            return Err(UserError::new(Exit::BadArguments, message)
+                .hint("Name those that are wanted with --user, or correct --exclude-user, --used-within or --used-since."));
+        }
+        Ok(())
     }
 }
 
 /// The error of a pattern that no user matches.
 pub(super) fn no_such_user(pattern: &UserPattern, windows: &Installation) -> UserError {
-    let known: Vec<String> = windows.profiles.iter().map(Profile::qualified_name).collect();
+    let people = windows.profiles.iter().filter(|profile| profile.kind != ProfileKind::Service);
+    let known: Vec<String> = people.map(Profile::qualified_name).collect();
     UserError::new(Exit::BadArguments, format!("No user of {} matches `{pattern}`.", windows.computer_name))
         .hint(format!("Its users are {}.", known.join(", ")))
 }

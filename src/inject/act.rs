@@ -535,7 +535,7 @@ impl Run<'_> {
                 let range_end = range.start.checked_add(range.len).filter(|&end| end <= stream.size);
                 let range_end = range_end
                     .filter(|_| range.start >= end)
-                    .ok_or_else(|| damaged("its ranges overlap or lie outside of it"))?;
+                    .ok_or_else(|| damaged("the parts of a sparse file contradict each other"))?;
                 if !holes {
                     write_zeros(&mut *writer, end, range.start).map_err(refused)?;
                 }

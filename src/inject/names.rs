@@ -2,7 +2,8 @@
 //!
 //! The rules are those of Windows programs (Win32), which are narrower than those of NTFS: a file called `NUL` or
 //! `report.` could be written through ntfs-3g, but nobody could open it in the new Windows, and on Windows the same
-//! name would reach a device or another file. Names are refused, never repaired: a repaired name may be another's.
+//! name would reach a device or another file. Names are refused, never repaired: a repaired name may be another's. Only a plain
+//! copy for a person has them escaped.
 
 use thiserror::Error;
 
@@ -50,6 +51,57 @@ pub enum NameProblem {
     Short,
 }
 
+impl NameProblem {
+    /// The problem with the way out, where there is one.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Character | Self::Ending | Self::Device => {
+                format!("{self}; `coldstate export` copies it out under a changed name")
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// A path for a plain copy. Where Windows allows no such name, what cannot stay becomes `%` and its number, as in
+/// addresses: `NUL` becomes `%4EUL`. None where nothing is to be changed.
+pub(super) fn escaped(path: &WinPath) -> Option<WinPath> {
+    let names: Vec<NtString> = path.names().map(|name| escaped_name(&name)).collect();
+    let escaped = WinPath::from_names(&names);
+    (escaped != *path).then_some(escaped)
+}
+
+fn escaped_name(name: &NtString) -> NtString {
+    if check_name(name) == Err(NameProblem::NotAnEntry) {
+        return name.clone();
+    }
+    let with = |must_go: &dyn Fn(usize, u16) -> bool, name: &NtString| {
+        let mut units = Vec::new();
+        for (at, &unit) in name.units().iter().enumerate() {
+            match must_go(at, unit) {
+                true => units.extend(format!("%{unit:02X}").encode_utf16()),
+                false => units.push(unit),
+            }
+        }
+        NtString::new(units)
+    };
+    let last = name.len().saturating_sub(1);
+    let escaped = with(&|at, unit| is_forbidden(unit) || (at == last && is_lost_at_the_end(unit)), name);
+    match check_name(&escaped) {
+        Err(NameProblem::Device) => with(&|at, _| at == 0, &escaped),
+        _ => escaped,
+    }
+}
+
+/// Control characters, and those with a meaning of their own.
+fn is_forbidden(unit: u16) -> bool {
+    unit < 0x20 || r#"<>:"/\|?*"#.chars().any(|c| u32::from(unit) == u32::from(c))
+}
+
+fn is_lost_at_the_end(unit: u16) -> bool {
+    [u16::from(b'.'), u16::from(b' ')].contains(&unit)
+}
+
 /// Checks every name of a path.
 ///
 /// # Errors
@@ -82,10 +134,10 @@ pub(super) fn check_name(name: &NtString) -> Result<(), NameProblem> {
     if units.is_empty() || (units.len() <= 2 && units.iter().all(|&unit| is(unit, '.'))) {
         return Err(NameProblem::NotAnEntry);
     }
-    if units.iter().any(|&unit| unit < 0x20 || r#"<>:"/\|?*"#.chars().any(|c| is(unit, c))) {
+    if units.iter().any(|&unit| is_forbidden(unit)) {
         return Err(NameProblem::Character);
     }
-    if units.last().is_some_and(|&unit| is(unit, '.') || is(unit, ' ')) {
+    if units.last().is_some_and(|&unit| is_lost_at_the_end(unit)) {
         return Err(NameProblem::Ending);
     }
     let stem: Vec<u16> = units.iter().take_while(|&&unit| !is(unit, '.')).map(|&unit| upcase(unit)).collect();
@@ -141,6 +193,22 @@ fn is_device(stem: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_copy_has_names_that_windows_allows() {
+        let copy = |path: &str| escaped(&WinPath::parse(path)).map(|path| path.to_string());
+        for (old, new) in [
+            (r"\a\trailing dot.", r"\a\trailing dot%2E"),
+            (r"\trailing space \x", r"\trailing space%20\x"),
+            (r"\NUL", r"\%4EUL"),
+            (r"\nul.a?", r"\%6Eul.a%3F"),
+            (r"\a:b", r"\a%3Ab"),
+        ] {
+            assert_eq!(copy(old).as_deref(), Some(new));
+            assert_eq!(check_path(&WinPath::parse(new)), Ok(()), "{new}");
+        }
+        assert_eq!([copy(r"\a\b.txt"), copy(r"\a\..\b")], [None, None], "what is no name stays refused");
+    }
 
     #[test]
     fn names_that_reach_elsewhere_are_refused() {

@@ -1,8 +1,12 @@
 //! The sources there are: a personality in a datastore, and any source moved below a folder.
 
-use std::io::Read;
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    sync::{Mutex, PoisonError},
+};
 
-use super::{Source, SourceError};
+use super::{Source, SourceError, names};
 use crate::{
     gather::{Content, FileName, Item},
     nt::WinPath,
@@ -40,16 +44,31 @@ impl Source for StoredPersonality<'_> {
 }
 
 /// A source whose files all lie below a folder that they did not have: how several PCs' files are laid side by side. Nothing
-/// is put back there, so what rules keep from being put back is among them.
+/// is put back there, so what rules keep from being put back is among them, and a name that Windows does not allow is
+/// escaped.
 pub struct Below<S> {
     source: S,
     folder: WinPath,
+    escaped: Mutex<BTreeMap<String, String>>,
 }
 
 impl<S: Source> Below<S> {
     /// Moves everything of `source` below `folder`.
     pub fn new(source: S, folder: WinPath) -> Self {
-        Self { source, folder }
+        Self { source, folder, escaped: Mutex::default() }
+    }
+
+    /// The paths whose names were escaped, and what they became, as far as items were handed over.
+    pub fn escaped(&self) -> BTreeMap<String, String> {
+        self.escaped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn place(&self, path: &WinPath) -> WinPath {
+        let path = self.folder.join_path(path);
+        let Some(escaped) = names::escaped(&path) else { return path };
+        let mut all = self.escaped.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(path.to_string(), escaped.to_string());
+        escaped
     }
 }
 
@@ -58,7 +77,7 @@ impl<S: Source> Source for Below<S> {
         self.source.items(&mut |mut item| {
             if let Item::File(file) = &mut item {
                 for FileName { path, .. } in &mut file.names {
-                    *path = self.folder.join_path(path);
+                    *path = self.place(path);
                 }
                 file.restore = None;
             }

@@ -1,5 +1,5 @@
-//! [`StoreError`]: what can go wrong with a datastore, and the five answers a person needs: not usable, wrong
-//! password, damaged, write failed, stopped.
+//! [`StoreError`]: what can go wrong with a datastore, and the answers a person needs: not usable, wrong
+//! password, damaged, not readable, write failed, stopped.
 
 use std::{io, path::PathBuf};
 
@@ -16,6 +16,8 @@ pub enum ErrorKind {
     WrongPassword,
     /// The datastore is there, but something in it is missing or not what was written (exit code 42).
     Damaged,
+    /// It was there, and reading it failed: the share went away, or the disk fails (exit code 27).
+    ReadFailed,
     /// Writing began and could not go on: the disk is full, the share went away (exit code 72).
     WriteFailed,
     /// Someone asked for the run to stop (exit code 2).
@@ -112,6 +114,8 @@ impl StoreError {
             | Self::CannotEncrypt(_)
             | Self::Unusable(_) => ErrorKind::NotUsable,
             Self::NoPassword(_) | Self::WrongPassword(_) => ErrorKind::WrongPassword,
+            // Whoever removes a file of a datastore damages it; any other failure to read says nothing about its contents.
+            Self::Read(error) if error.kind() != io::ErrorKind::NotFound => ErrorKind::ReadFailed,
             Self::ConfigDamaged(_) | Self::Read(_) | Self::Damaged { .. } | Self::MissingChunk(_) => {
                 ErrorKind::Damaged
             }

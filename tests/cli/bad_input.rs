@@ -1,9 +1,12 @@
 //! Sources, rules, users and arguments that are wrong. After each, the good command must work in the same place.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use super::{Ran, mbr_disk, refused, run, sample, sample_bytes};
-use crate::support;
+use super::{Ran, datastore, mbr_disk, program, refused, run, sample, sample_bytes};
+use crate::support::{self, package_root};
 
 /// The sample volume with these bytes at this offset.
 fn changed(at: usize, bytes: &[u8]) -> Vec<u8> {
@@ -78,7 +81,7 @@ fn a_disk_without_windows() {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("linux.img");
     mbr_disk(&disk, &[(0x83, &[7; 1 << 20])]);
-    refused!(112, ["holds no NTFS volume: 1 partitions"]; "inspect", disk);
+    refused!(112, ["holds no NTFS volume: 1 partition,"]; "inspect", disk);
     refused!(112, ["holds no NTFS volume"]; "ls", disk);
 
     let blank = folder.path().join("blank.img");
@@ -157,6 +160,10 @@ fn users_who_are_not_there() {
     refused!(11, ["which users", "--all-users"]; "extract", "--source", sample(), "--datastore", datastore);
     refused!(11, ["No user of OLDPC-07 matches `nobody`", r"CONTOSO\jsmith"];
         "extract", "--source", sample(), "--datastore", datastore, "--user", "nobody");
+    for excluded in [&["--exclude-user", "*"][..], &["--used-since", "2031-01-01"]] {
+        refused!(11, ["No user of OLDPC-07 would be taken", r"OLDPC-07\anna ", excluded[0]];
+            "extract", "--source", sample(), "--datastore", datastore, "--all-users", excluded[0], excluded[1]);
+    }
     assert!(!datastore.exists());
     let ran =
         run!("extract", "--source", sample(), "--datastore", datastore, "--user", r"contoso\js*", "--json")
@@ -245,7 +252,7 @@ fn a_hive_that_does_not_fit_into_memory() {
     let bytes = run!("cat", sample(), r"\Users\anna\NTUSER.DAT").ends(0).stdout;
     fs_err::write(&hive, &bytes).unwrap();
     let limited = |words: &str| {
-        let line = format!("ulimit -v 1000000; exec '{}' reg {words}", super::program());
+        let line = format!("ulimit -v 1000000; exec '{}' reg {words}", program());
         Ran::by(Path::new("sh"), folder.path(), &["-c".into(), line.into()])
     };
     limited("NTUSER.DAT").ends(0);
@@ -254,4 +261,176 @@ fn a_hive_that_does_not_fit_into_memory() {
     assert!(ran.stderr.contains("NTUSER.DAT` does not fit into memory"), "{}", ran.told());
     assert!(ran.stderr.contains("hint: "), "{}", ran.told());
     assert_eq!(limited("NTUSER.DAT --json").ends(71).json()["error"]["exit_code"], 71);
+}
+
+#[test]
+fn a_template_that_takes_nobody_of_this_pc_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = package_root().join("winpe/templates/kiosk.xml");
+    let ran = run!("extract", "--source", sample(), "--dry-run", "--config", template).ends(3);
+    assert!(ran.stderr.contains("skipped: OLDPC-07: the template takes none of its users"), "{}", ran.told());
+    // With USMT's options that may be what is wanted: only the machine's part.
+    let words =
+        ["scanstate", "store", "/c", r"/ue:*\*", "--source", sample().to_str().unwrap()].map(Into::into);
+    let ran = Ran::by(Path::new(program()), folder.path(), &words).ends(0);
+    assert!(ran.stderr.contains("warning: no user of OLDPC-07 is taken"), "{}", ran.told());
+}
+
+/// Where in the sample volume its `$MFT` begins, from the boot sector, in bytes.
+fn mft(volume: &[u8]) -> usize {
+    let number = |at: usize, len: usize| {
+        volume[at..at + len].iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte))
+    };
+    number(0x30, 8) * number(0xB, 2) * number(0xD, 1)
+}
+
+fn position(volume: &[u8], from: usize, text: &str) -> usize {
+    let wanted: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    from + volume[from..].windows(wanted.len()).position(|bytes| bytes == wanted).unwrap()
+}
+
+/// The volume could be read, and something of it is gone: nobody would look for that if it were not said.
+#[test]
+fn what_is_damaged_on_the_volume_is_told_with_what_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("old.img");
+    let extract = |name: &str| {
+        let store = folder.path().join(name);
+        run!("extract", "--source", source, "--datastore", store, "--user", "jsmith")
+    };
+    fs_err::write(&source, sample_bytes()).unwrap();
+    extract("whole").ends(0);
+
+    // The name of a hive stands in its first sector.
+    let hive = position(sample_bytes(), 0, r"emRoot\System32\Config\SOFTWARE") / 512 * 512;
+    fs_err::write(&source, changed(hive, &[0; 4096])).unwrap();
+    let ran = extract("hive").ends(3);
+    assert!(ran.stderr.contains(r"config\SOFTWARE cannot be used as a hive"), "{}", ran.told());
+    let inspected = run!("inspect", source).ends(0);
+    assert!(inspected.text().contains("Windows (version unknown"), "{}", inspected.told());
+
+    let record = position(sample_bytes(), mft(sample_bytes()), "Price list 2021.txt") / 1024 * 1024;
+    fs_err::write(&source, changed(record, &[0; 1024])).unwrap();
+    let ran = extract("record").ends(3);
+    assert!(ran.stderr.contains("damaged in the $MFT: 1 record;"), "{}", ran.told());
+
+    // The folder that everything else is found by.
+    let root = mft(sample_bytes()) + 5 * 1024;
+    fs_err::write(&source, changed(root, &[0; 1024])).unwrap();
+    refused!(26, ["No Windows was found", "Records of its $MFT are damaged", "chkdsk"];
+        "extract", "--source", source, "--dry-run", "--all-users");
+}
+
+#[test]
+fn what_is_wrong_with_a_datastore_is_said_before_a_disk_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let [password, other, later] =
+        ["password.txt", "other.txt", "later"].map(|name| folder.path().join(name));
+    fs_err::write(&password, "one\n").unwrap();
+    fs_err::write(&other, "two\n").unwrap();
+    let store = folder.path().join("store");
+    run!(
+        "extract",
+        "--source",
+        sample(),
+        "--datastore",
+        store,
+        "--user",
+        "jsmith",
+        "--password-file",
+        password
+    )
+    .ends(0);
+    for (code, file) in [(37, &other), (11, &later)] {
+        refused!(code, ["--password-file"];
+            "extract", "--source", "nowhere", "--datastore", store, "--all-users", "--password-file", file);
+    }
+    fs_err::create_dir(&later).unwrap();
+    let config = fs_err::read_to_string(store.join("datastore.json")).unwrap();
+    fs_err::write(later.join("datastore.json"), config.replace("\"version\": 1,", "\"version\": 99,"))
+        .unwrap();
+    refused!(27, ["version 99", "or a later one"];
+        "extract", "--source", "nowhere", "--datastore", later, "--all-users");
+    let missing = folder.path().join("missing");
+    refused!(27, ["missing", "There is no such folder"]; "list", "--datastore", missing);
+}
+
+/// A part that cannot be read is no damage: the share may have gone away. A folder in the place of a file cannot be read.
+#[test]
+fn a_datastore_that_cannot_be_read_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    run!("extract", "--source", sample(), "--datastore", store, "--user", "jsmith").ends(0);
+    let mut packs: Vec<PathBuf> = Vec::new();
+    for part in fs_err::read_dir(store.join("packs")).unwrap() {
+        packs.extend(fs_err::read_dir(part.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    for pack in packs {
+        fs_err::remove_file(&pack).unwrap();
+        fs_err::create_dir(&pack).unwrap();
+    }
+    let zip = folder.path().join("all.zip");
+    refused!(27, ["could not be read", "Reconnect the share"]; "export", "--datastore", store, "--to", zip);
+    assert!(!zip.exists());
+}
+
+#[test]
+fn a_filter_that_matches_nothing_is_named_with_what_there_is() {
+    let store = datastore().to_str().unwrap();
+    refused!(11, [store, "--computer OTHER --user x*", "OLDPC-07: anna"];
+        "list", "--datastore", store, "--computer", "OTHER", "--user", "x*");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["copy", "copy.zip"] {
+        let to = folder.path().join(name);
+        refused!(11, ["none is called `*.nothing`", "coldstate show"];
+            "export", "--datastore", store, "--to", to, "--include", "*.nothing");
+        assert!(!to.exists(), "{name}");
+    }
+}
+
+#[test]
+fn files_that_are_no_hives() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("NTUSER.txt");
+    fs_err::write(&text, "hello").unwrap();
+    refused!(112, ["NTUSER.txt", "is no registry hive", "regf"]; "reg", text, "Software");
+    refused!(11, ["HKCU", "`NAME Software`"]; "reg", sample(), r"HKCU\Software");
+    let ran = run!("reg", sample(), "anna", "Software", "--export", "-", "--json").ends(11);
+    assert!(ran.json()["error"]["message"].as_str().unwrap().contains("--json"), "{}", ran.told());
+}
+
+#[test]
+fn other_programs_lines_that_are_wrong_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let faced = |code: i32, words: &[&str]| {
+        Ran::by(Path::new(program()), folder.path(), &words.iter().map(Into::into).collect::<Vec<_>>())
+            .ends(code)
+    };
+    let source = sample().to_str().unwrap();
+    for (code, said, words) in [
+        (
+            11,
+            "No user of OLDPC-07 matches `nobody`",
+            &["scanstate", "st", "/c", "/ui:nobody", "--source", source][..],
+        ),
+        (112, "nowhere", &["scanstate", r"s t\", "/c", "--source", "nowhere"]),
+        (11, "write all that begin with `/` before it", &["scanstate", "st", "--source", source, "/c"]),
+        (11, "'2024-13-45' for '/uel'", &["scanstate", "st", "/c", "/uel:2024/13/45"]),
+        (27, "There is no folder `none`", &["loadstate", "none", "--target", "."]),
+        (
+            11,
+            "`usmtutils /extract STORE FOLDER` takes 2 paths, and given is `st`.",
+            &["usmtutils", "/extract", "st"],
+        ),
+    ] {
+        let ran = faced(code, words);
+        assert!(ran.stderr.contains(said), "{}", ran.told());
+    }
+    let left: Vec<_> =
+        fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().ends_with("State.log")), "{left:?}");
+    faced(3, &["scanstate", "st", "/c", "--source", source]);
+    faced(3, &["usmtutils", "/extract", "st", "copy", "/i:Budget.xls", "/e:x"]);
+    let ran = faced(11, &["usmtutils", "/extract", "st", "copy"]);
+    assert!(ran.stderr.contains("FOLDER behind the STORE, or give /o"), "{}", ran.told());
 }

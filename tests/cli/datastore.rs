@@ -331,6 +331,10 @@ fn a_template_says_who_is_injected_and_who_wins() {
     Ran::of(&words(domain, &["--user", "anna"])).ends(3);
     assert_eq!(homes(), ["Public", "anna", "jsmith", "mine.txt"]);
     let nobody = r#"<template name="X"><users all="yes"><exclude>*</exclude></users></template>"#;
-    must_refuse(11, &["No personality in the datastore matches"], &words(nobody, &["--user", "x*"]));
+    must_refuse(
+        11,
+        &["No personality in the datastore `", "` matches --user x*"],
+        &words(nobody, &["--user", "x*"]),
+    );
     must_refuse(28, &["people.xml", "is no template", "rules schema"], &words("<migration urlid='x'/>", &[]));
 }

@@ -1,12 +1,14 @@
 //! What is printed, to whom and in which form; the log; and runs that someone ends early.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{COMPUTER, datastore, program, run, sample};
+use super::{COMPUTER, Ran, datastore, mbr_disk, program, run, sample, sample_bytes};
 use crate::support;
 
 /// The verbs that are there, each with what makes it run.
@@ -137,7 +139,7 @@ fn the_log_is_what_cmtrace_reads() {
         lines.push((said, values[4]));
     }
     assert!(
-        lines.iter().any(|(said, kind)| *kind == "1" && said.starts_with("planning for 3 users")),
+        lines.iter().any(|(said, kind)| *kind == "1" && said.starts_with("planning for 3 users of")),
         "{lines:?}"
     );
     assert!(
@@ -232,4 +234,91 @@ fn an_interrupt_leaves_nothing_half_done() {
         }
     }
     support::say("skipped: the extract was always done before the interrupt came");
+}
+
+/// `1 files`, `1 alternate streams`: the words behind a 1 that are in the plural.
+fn false_plurals(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for (at, word) in words.iter().enumerate() {
+            let is_name = at > 0 && ["partition", "index"].contains(&words[at - 1]);
+            if word.trim_start_matches('(') != "1" || is_name {
+                continue;
+            }
+            // An adjective may stand between, and ends with no punctuation.
+            let next = words.get(at + 1).copied().unwrap_or_default();
+            let behind = words.get(at + 2).copied().unwrap_or_default();
+            let is_adjective = ["alternate", "earlier", "more", "NTFS"].contains(&next);
+            let noun = if is_adjective { behind } else { next };
+            if noun.trim_end_matches(|c: char| !c.is_alphanumeric()).ends_with('s') {
+                found.push(line.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn one_is_counted_in_the_singular_everywhere() {
+    assert_eq!(
+        false_plurals("left out 1 files,\n a (1 alternate streams)\n1 file, partition 1 holds").len(),
+        2
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let [store, rules, zip, log, target] = ["store", "one.xml", "one.zip", "run.log", "new"].map(path);
+    fs_err::create_dir(&target).unwrap();
+    let pattern = r"<pattern type='File'>%CSIDL_PERSONAL%\ [Budget.xls]</pattern>";
+    fs_err::write(
+        &rules,
+        format!(
+            "<migration urlid='http://www.microsoft.com/migration/1.0/migxmlext/one'><component type='Documents' \
+             context='User'><displayName>One</displayName><role role='Data'><rules><include><objectSet>{pattern}\
+             </objectSet></include><merge script='MigXmlHelper.DestinationPriority()'><objectSet>{pattern}\
+             </objectSet></merge></rules></role></component></migration>"
+        ),
+    )
+    .unwrap();
+    let disk = path("disk.img");
+    mbr_disk(&disk, &[(7, sample_bytes())]);
+    let anna = ["--source", sample().to_str().unwrap(), "--rules", rules.to_str().unwrap(), "--user", "anna"];
+    let with = |verb: &str, more: &[&OsStr]| {
+        let words =
+            std::iter::once(OsStr::new(verb)).chain(anna.iter().map(OsStr::new)).chain(more.iter().copied());
+        Ran::of(&words.map(Into::into).collect::<Vec<_>>())
+    };
+    let extracted =
+        with("extract", &["--datastore".as_ref(), store.as_ref(), "--log".as_ref(), log.as_ref()]).ends(0);
+    for words in ["planning for 1 user of", "1 file and ", "1 personality of OLDPC-07 taken into"] {
+        assert!(extracted.told().contains(words), "{}", extracted.told());
+    }
+    let personality = &run!("list", "--datastore", store, "--json").ends(0).json()[0];
+    let name = personality["name"].as_str().unwrap().to_owned();
+    let first = |folder: PathBuf| fs_err::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let pack = first(first(store.join("packs")));
+    let mut said = vec![
+        extracted,
+        with("extract", &["--dry-run".as_ref()]).ends(0),
+        with("estimate", &["--datastore".as_ref(), store.as_ref()]).ends(0),
+        run!("inspect", disk, "--cross-check"),
+        run!("rules", "check", rules),
+        run!("rules", "check", path("missing.xml")),
+        run!("list", "--datastore", store),
+        run!("show", "--datastore", store),
+        run!("verify", "--datastore", store).ends(0),
+        run!("export", "--datastore", store, "--to", zip),
+        run!("inject", "--datastore", store, "--computer", COMPUTER, "--target", target),
+        run!("prune", "--datastore", store, "--share-delay", "0"),
+    ];
+    let mut bytes = fs_err::read(&pack).unwrap();
+    bytes[64] ^= 1;
+    fs_err::write(&pack, bytes).unwrap();
+    said.push(run!("verify", "--datastore", store).ends(42));
+    said.push(run!("forget", "--datastore", store, "--name", name));
+    said.push(run!("prune", "--datastore", store, "--share-delay", "0"));
+    for ran in &said {
+        assert_eq!(false_plurals(&ran.told()), Vec::<String>::new(), "{}", ran.told());
+    }
+    assert_eq!(false_plurals(&fs_err::read_to_string(&log).unwrap()), Vec::<String>::new());
 }

@@ -112,7 +112,7 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         return Err(Wrong::arguments(message, "Run the program once for each.").into());
     }
     let mut native = match line.has("/autoinject") {
-        true => injecting(&line),
+        true => injecting(&line, cfg!(windows) && !is_boot_image()),
         false => extracting(&line),
     };
     if !line.has("/hidestatus") {
@@ -151,9 +151,11 @@ fn extracting(line: &Line) -> Native {
     native
 }
 
-fn injecting(line: &Line) -> Native {
+/// `in_windows`: a Windows runs here that can be the target.
+fn injecting(line: &Line, in_windows: bool) -> Native {
     let mut native = Native::new("inject", PROGRAM, &WORDS, line);
-    if cfg!(windows) && !is_boot_image() && !line.native.iter().any(|word| word.starts_with("--target")) {
+    let says_where = line.native.iter().any(|word| word.starts_with("--target") || word == "--live");
+    if in_windows && !says_where {
         native.flag("--live");
     }
     line.values("/config").for_each(|file| native.option("--config", file));
@@ -198,6 +200,22 @@ mod tests {
         assert!(args.replace);
         assert_eq!(args.taking.source.as_deref(), Some("disk.img"));
         assert_eq!(args.taking.choose.config, [PathBuf::from(r"\\s\m\hr.xml")]);
+    }
+
+    #[test]
+    fn an_injection_goes_into_the_running_windows_unless_the_line_says_where() {
+        for (words, in_windows, live) in [
+            ("/autoinject /source OLDPC", true, true),
+            ("/autoinject /source OLDPC --live", true, true),
+            ("/autoinject /source OLDPC --target W:", true, false),
+            ("/autoinject /source OLDPC", false, false),
+        ] {
+            let line = read(words).unwrap();
+            let Verb::Inject(args) = arguments(injecting(&line, in_windows), &line).verb else {
+                panic!("no injection")
+            };
+            assert_eq!(args.live, live, "{words}");
+        }
     }
 
     #[test]

@@ -8,9 +8,13 @@ mod migrate7;
 mod switches;
 mod usmt;
 
-use std::{ffi::OsString, io, path::Path};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    path::Path,
+};
 
-use std::io::Write as _;
+use clap::error::ErrorKind;
 
 use super::{
     args::{Arguments, ToldAs, Verb},
@@ -137,15 +141,30 @@ impl Native {
         self.words.push(format!("{option}={value}"));
     }
 
+    /// A mistake in what was said again in our own options, or in those behind it.
+    fn mistake(&self, error: &clap::Error) -> Wrong {
+        let error = UserError::from_arguments(error).in_words_of(self.told_as.words);
+        let verb = self.words.first().map_or("", |verb| verb);
+        let hint = format!(
+            "From the first word with `--` on, a line is in coldstate's own options: write all that begin with `/` before \
+             it. `coldstate {verb} --help` lists the others."
+        );
+        Wrong::arguments(error.message, hint)
+    }
+
     /// Reads it, with what the line has of our own options behind it.
     fn read(mut self, line: &Line) -> Result<Arguments, Failed> {
         self.words.extend(line.native.iter().cloned());
-        let words = std::iter::once("coldstate".to_owned()).chain(self.words).map(OsString::from);
-        let mut arguments = Arguments::read(words).map_err(Failed::Native)?;
-        let (password, as_usmt) = (self.password, self.as_usmt);
+        let words =
+            std::iter::once("coldstate".to_owned()).chain(self.words.iter().cloned()).map(OsString::from);
+        let mut arguments = Arguments::read(words).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Failed::Native(error),
+            _ => self.mistake(&error).into(),
+        })?;
+        let as_usmt = self.as_usmt;
+        arguments.verb.set_password(self.password);
         match &mut arguments.verb {
             Verb::Extract(args) => {
-                args.password.typed = password;
                 args.taking.users.usmt_order = as_usmt;
                 args.taking.choose.windows_settings = as_usmt;
             }
@@ -153,12 +172,7 @@ impl Native {
                 args.taking.users.usmt_order = as_usmt;
                 args.taking.choose.windows_settings = as_usmt;
             }
-            Verb::Inject(args) => {
-                args.password.typed = password;
-                args.users.usmt_order = as_usmt;
-            }
-            Verb::Verify(args) => args.store.password.typed = password,
-            Verb::Export(args) => args.select.store.password.typed = password,
+            Verb::Inject(args) => args.users.usmt_order = as_usmt,
             _ => {}
         }
         arguments.output.told_as = self.told_as;

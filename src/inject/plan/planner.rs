@@ -16,7 +16,7 @@ use crate::{
         placement::Destination,
         settle::links::{self, Kind, Moving},
     },
-    nt::{NtString, WinPath},
+    nt::{NtString, WinPath, counted},
     record::{Outcome, Record},
     rules::{self, Effects},
 };
@@ -176,7 +176,7 @@ impl<'a> Planner<'a> {
         }
         // No folder is made on the way to a name that is refused.
         if let Err(problem) = names::check_path(wanted) {
-            return Ok(Err(problem.to_string()));
+            return Ok(Err(problem.reason()));
         }
         for name in wanted.names() {
             at = at.join(&name);
@@ -431,7 +431,10 @@ impl<'a> Planner<'a> {
         if content.size > limit {
             return Err(format!("it has {} bytes, more than such a file has", content.size));
         }
-        let placed = self.placed.get(source).ok_or("its personality is gone")?;
+        let placed = self
+            .placed
+            .get(source)
+            .ok_or("its contents cannot be read: its personality is not among those that are injected")?;
         let mut bytes = Vec::new();
         let reader = placed.source.content(content).map_err(|error| error.to_string())?;
         std::io::Read::read_to_end(
@@ -456,7 +459,7 @@ impl<'a> Planner<'a> {
             return Ok(Decision::Not(Outcome::Failed, reason.into()));
         };
         if let Err(problem) = names::check_path(wanted) {
-            return Ok(Decision::Not(Outcome::Failed, problem.to_string()));
+            return Ok(Decision::Not(Outcome::Failed, problem.reason()));
         }
         let parent = match self.folder(going.source, &parent)? {
             Ok(at) => self.plan.folders.get(at).map(|step| step.path.clone()).unwrap_or_default(),
@@ -575,8 +578,11 @@ impl<'a> Planner<'a> {
             // The time of the record's last change shows nowhere in Windows and no program relies on it: it is told
             // with the plan, but does not make an inject incomplete.
             if loss.feature != Feature::ChangeTime {
-                let reason =
-                    format!("the target cannot hold {}: {} items lose theirs", loss.feature, loss.items);
+                let reason = format!(
+                    "the target cannot hold {}: lost by {}",
+                    loss.feature,
+                    counted(loss.items, "item")
+                );
                 self.record.note(Outcome::Partial, root.display().to_string(), reason);
             }
         }

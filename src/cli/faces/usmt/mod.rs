@@ -22,7 +22,7 @@ use super::{
 use crate::store::Password;
 
 /// Our options that errors name, with what was typed for them.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 23] = [
     ("--rules, --config or --offline", "/i, /config or /offline"),
     ("--efs keep or --efs skip", "/efs:copyraw or /efs:skip"),
     ("--account-password-file FILE", "/lac:PASSWORD"),
@@ -34,7 +34,14 @@ const WORDS: [(&str, &str); 16] = [
     ("--map-user", "/mu"),
     ("--map-domain", "/md"),
     ("--create-accounts", "/lac"),
+    ("a new or empty folder with --to", "a new or empty FOLDER behind the STORE"),
+    ("--used-since <DATE>", "/uel"),
+    ("--used-within <DAYS>", "/uel"),
     ("--exclude-user", "/ue"),
+    ("--include", "/i"),
+    ("--exclude", "/e"),
+    ("--to PATH", "FOLDER"),
+    ("--to", "FOLDER"),
     ("--datastore FOLDER", "the StorePath"),
     ("--config", "/config"),
     ("--overwrite", "/o"),

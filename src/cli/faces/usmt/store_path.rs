@@ -17,6 +17,9 @@ const FOLDER: &str = "USMT";
 /// The file that makes a folder a datastore.
 const DATASTORE: &str = "datastore.json";
 
+/// The folder of a datastore in which a personality appears when it is whole.
+const PERSONALITIES: &str = "personalities";
+
 /// How long a StorePath that cannot be reached is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
@@ -71,7 +74,10 @@ impl StorePath {
     pub(super) fn existing(&self, wait: Wait) -> Result<PathBuf, UserError> {
         let reached = wait.until(|| fs_err::metadata(&self.0));
         if let Err(error) = reached {
-            let what = format!("`{}` cannot be reached: {}.", self.0.display(), error.kind());
+            let what = match error.kind() {
+                io::ErrorKind::NotFound => format!("There is no folder `{}`.", self.0.display()),
+                _ => format!("The StorePath cannot be reached: {error}."),
+            };
             return Err(UserError::new(Exit::DatastoreNotUsable, what)
                 .hint("Check the StorePath, and that the share is connected."));
         }
@@ -110,6 +116,7 @@ impl StorePath {
     /// # Errors
     /// When one is there and may not be replaced, or the folder cannot be made.
     pub(super) fn prepare(self, overwrites: bool, wait: Wait) -> Result<Prepared, UserError> {
+        let made = !self.0.exists();
         wait.until(|| fs_err::create_dir_all(&self.0)).map_err(|error| {
             UserError::from_error(Exit::DatastoreNotUsable, &error)
                 .hint("Check the StorePath, and that the share is connected and may be written.")
@@ -118,7 +125,7 @@ impl StorePath {
         let failed = |error: io::Error| UserError::from_error(Exit::DatastoreNotUsable, &error);
         let is_empty = || fs_err::read_dir(&folder).map(|mut entries| entries.next().is_none());
         if !folder.exists() || is_empty().map_err(failed)? {
-            return Ok(Prepared { folder, aside: None });
+            return Ok(Prepared { folder, aside: None, made: made.then_some(self.0) });
         }
         if let Some(error) = self.foreign() {
             return Err(error);
@@ -135,7 +142,7 @@ impl StorePath {
         }
         let aside = self.0.join(format!("{FOLDER}.before-{}", FileTime::now().0));
         fs_err::rename(&folder, &aside).map_err(failed)?;
-        Ok(Prepared { folder, aside: Some(aside) })
+        Ok(Prepared { folder, aside: Some(aside), made: None })
     }
 }
 
@@ -144,23 +151,35 @@ pub(super) struct Prepared {
     folder: PathBuf,
     /// The store that is replaced.
     aside: Option<PathBuf>,
+    /// The StorePath, where it was made for this store.
+    made: Option<PathBuf>,
 }
 
 impl Prepared {
-    /// Removes what was replaced, or puts it back where the run failed.
+    /// Removes what was replaced, or puts it back where the run failed. A failed run without anything to put back leaves
+    /// no empty store, which the next run would be told to replace.
     pub(super) fn finish(
         self,
         console: &Console,
         result: Result<Exit, UserError>,
     ) -> Result<Exit, UserError> {
-        let Some(aside) = self.aside else { return result };
-        match &result {
-            Ok(Exit::Done | Exit::DoneWithNotes) => {
+        let is_done = matches!(result, Ok(Exit::Done | Exit::DoneWithNotes));
+        let Some(aside) = self.aside else {
+            let is_empty =
+                |folder: &Path| fs_err::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+            if !is_done && is_empty(&self.folder.join(PERSONALITIES)) {
+                let _ = fs_err::remove_dir_all(&self.folder);
+                self.made.iter().for_each(|made| _ = fs_err::remove_dir(made));
+            }
+            return result;
+        };
+        match is_done {
+            true => {
                 if let Err(error) = fs_err::remove_dir_all(&aside) {
                     console.warn(format!("the store that was replaced is not fully removed: {error}"));
                 }
             }
-            _ => {
+            false => {
                 // What the failed run left is no store yet, or none that is whole.
                 let removed =
                     if self.folder.exists() { fs_err::remove_dir_all(&self.folder) } else { Ok(()) };
@@ -216,6 +235,24 @@ mod tests {
         fs_err::write(folder.join("USMT.MIG"), "x").unwrap();
         assert!(prepare().is_err_and(|error| error.message.contains("Microsoft's ScanState")));
         assert!(folder.join("thesis.doc").exists());
+    }
+
+    #[test]
+    fn a_first_run_that_fails_leaves_no_empty_store() {
+        let scratch = tempfile::tempdir().unwrap();
+        let wait = Wait { times: 0, seconds: 0 };
+        let path = scratch.path().join("Store");
+        let failed = || Err(UserError::new(Exit::NoVolume, "There is no disk."));
+        let prepare = || StorePath::new(&path).prepare(false, wait).unwrap_or_else(|error| panic!("{error}"));
+        let prepared = prepare();
+        let folder = StorePath::new(&path).datastore();
+        fs_err::create_dir_all(folder.join(PERSONALITIES)).unwrap();
+        assert!(prepared.finish(&Console::silent(), failed()).is_err());
+        assert!(!path.exists());
+        let prepared = prepare();
+        fs_err::create_dir_all(folder.join(PERSONALITIES).join("PC")).unwrap();
+        assert!(prepared.finish(&Console::silent(), failed()).is_err());
+        assert!(folder.exists(), "what is whole stays");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::{
         store, verb,
     },
     gather::{Hash, Item},
+    nt::counted,
     store::Finding,
 };
 use Value::{None as Nothing, Optional, Required};
@@ -92,10 +93,12 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
 /// The words behind `/verify` or `/extract`.
 fn paths<const N: usize>(line: &Line, usage: &str) -> Result<[PathBuf; N], Wrong> {
     let paths: Vec<PathBuf> = line.bare.iter().map(PathBuf::from).collect();
-    paths.try_into().map_err(|_| {
+    paths.try_into().map_err(|paths: Vec<PathBuf>| {
+        let list: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let given = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
         Wrong::arguments(
-            format!("The paths do not fit {usage}."),
-            "In quotation marks a path may have spaces.",
+            format!("{usage} takes {}, and given is {given}.", counted(N, "path")),
+            "A path with spaces stands in quotation marks.",
         )
     })
 }
