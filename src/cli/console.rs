@@ -19,7 +19,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{args::Output, error::UserError, exit::Exit, interrupt, session, window};
+use super::{
+    args::Output,
+    error::{UserError, in_words_of},
+    exit::Exit,
+    interrupt, session, window,
+};
 use crate::{
     nt::{counted, plural},
     record::{End, Note, Outcome, Record, Severity, Step},
@@ -163,8 +168,9 @@ impl Console {
     }
 
     /// A console for another run, which writes to the same log and prints nothing: the terminal shows its record.
-    pub(super) fn behind_a_screen(&self) -> Self {
-        Self { muted: true, log: self.log.clone(), ..Self::silent() }
+    /// `words` are what it has in the place of options.
+    pub(super) fn behind_a_screen(&self, words: &'static [(&'static str, &'static str)]) -> Self {
+        Self { muted: true, words, log: self.log.clone(), ..Self::silent() }
     }
 
     /// The record of the run, for whoever shows it.
@@ -437,7 +443,10 @@ impl Console {
     }
 
     fn log(&self, severity: Severity, text: &str) {
-        self.record.course.say(severity, text);
+        match self.muted {
+            true => self.record.course.say(severity, &in_words_of(self.words, text)),
+            false => self.record.course.say(severity, text),
+        }
         self.write(severity, text);
     }
 

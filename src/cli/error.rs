@@ -27,9 +27,7 @@ impl UserError {
 
     /// The same, with our options as another command line calls them.
     pub(super) fn in_words_of(&self, words: &[(&str, &str)]) -> Self {
-        let said = |text: &str| {
-            words.iter().fold(text.to_owned(), |text, (ours, theirs)| text.replace(ours, theirs))
-        };
+        let said = |text: &str| in_words_of(words, text);
         Self { exit: self.exit, message: said(&self.message), hint: self.hint.as_deref().map(said) }
     }
 
@@ -83,6 +81,11 @@ fn sentence(words: &str) -> String {
         text.push('.');
     }
     text
+}
+
+/// A text with our options as another command line calls them.
+pub(super) fn in_words_of(words: &[(&str, &str)], text: &str) -> String {
+    words.iter().fold(text.to_owned(), |text, (ours, theirs)| text.replace(ours, theirs))
 }
 
 /// The error and its causes as one sentence, leaving out a cause that the error already quotes.

@@ -92,6 +92,9 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
     }
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("tmux");
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("winpe/templates/everything.xml");
+    let password = folder.path().join("password.txt");
+    fs_err::write(&password, " open sesame\n").unwrap();
     let terminal = Terminal::open(&socket, folder.path());
     terminal.shows("What is to be done?");
     terminal.keys(&["Enter"]);
@@ -109,21 +112,50 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
     terminal.keys(&["Enter"]);
     terminal.shows("In which folder is the datastore");
     terminal.types("store");
+    terminal.shows("Is this right?");
+    // A file that is no rule file is refused where it was named, a template is taken.
+    terminal.keys(&["r"]);
+    terminal.shows("Which template or rule file");
+    terminal.types("none.xml");
+    terminal.shows("Check the path that was typed.");
+    terminal.keys(&["BSpace"; 8]);
+    terminal.types(template.to_str().unwrap());
+    let asked = terminal.shows("Is this right?");
+    assert!(asked.contains("everything.xml"), "{asked}");
+    terminal.keys(&["p"]);
+    terminal.shows("Which password is the new datastore to have?");
+    terminal.types(" open sesame");
+    terminal.shows("The same password again:");
+    terminal.types(" open sesame");
+    let hidden = terminal.shows("(new, with a password)");
+    assert!(!hidden.contains("sesame"), "{hidden}");
+    terminal.keys(&["d"]);
+    terminal.shows("the plan is shown, and nothing is written");
+    terminal.keys(&["Enter"]);
+    terminal.shows("[Close]");
+    assert!(!folder.path().join("store").exists());
+    terminal.keys(&["Enter"]);
     let asked = terminal.shows("Is this right?");
     assert!(
-        asked.contains("store (new)") && asked.contains(COMPUTER) && asked.contains("--all-users"),
+        !asked.contains("Dry run") && asked.contains(COMPUTER) && asked.contains("--all-users"),
         "{asked}"
     );
     terminal.keys(&["Enter"]);
     let done = terminal.shows("[Close]");
-    assert!(done.contains("100 %") && done.contains("are in store"), "{done}");
-    let listed = run!("list", "--datastore", folder.path().join("store")).ends(0);
+    assert!(done.contains("100 %") && done.contains("taken into store"), "{done}");
+    let listed =
+        run!("list", "--datastore", folder.path().join("store"), "--password-file", password).ends(0);
     assert!(listed.text().contains(COMPUTER), "{}", listed.text());
 
     terminal.keys(&["Enter"]);
     terminal.shows("What is to be done?");
     terminal.keys(&["Down", "Down", "Enter"]);
     terminal.types("store");
+    terminal.shows("What is its password?");
+    terminal.types("open sesame");
+    terminal.shows("Type it again, and mind its case");
+    terminal.keys(&["BSpace"; 11]);
+    terminal.types(" open sesame");
     terminal.shows("coldstate verify --datastore store");
     terminal.keys(&["Enter"]);
     terminal.shows("as it was written");
@@ -132,6 +164,8 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
     terminal.shows("What is to be done?");
     terminal.keys(&["Down", "Enter"]);
     terminal.types("store");
+    terminal.shows("What is its password?");
+    terminal.types(" open sesame");
     terminal.shows("Which computer's users?");
     terminal.keys(&["Enter"]);
     terminal.shows("Which users?");
@@ -140,6 +174,22 @@ fn a_volume_is_extracted_verified_and_injected_by_keyboard_alone() {
     fs_err::create_dir(folder.path().join("new")).unwrap();
     terminal.types("new");
     terminal.shows("Is this right?");
+    terminal.keys(&["m"]);
+    terminal.shows("Who becomes another user?");
+    terminal.types("anna=bob");
+    terminal.shows("--map-user anna=bob");
+    terminal.keys(&["Enter"]);
+    // What an error would have had typed is a key here, and all that was chosen is still there.
+    terminal.shows("take back what was chosen with M and A");
+    terminal.keys(&["Enter"]);
+    terminal.shows("Is this right?");
+    terminal.keys(&["m"]);
+    terminal.shows("Who becomes another user?");
+    terminal.keys(&["BSpace"; 8]);
+    terminal.keys(&["Enter"]);
+    terminal.shows("as they were");
+    terminal.keys(&["f"]);
+    terminal.shows("that of the new Windows stays");
     terminal.keys(&["Enter"]);
     terminal.shows("written to new");
     assert!(folder.path().join("new/Users").is_dir());

@@ -2,16 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::technician::{Answer, Ask, Disk, Store, User, Windows};
+use super::{
+    WORDS,
+    draft::{Place, User, Windows},
+    technician::{Answer, Ask, Disk, Store},
+};
 use crate::{
     cli::{
-        args::{self, PasswordFile},
+        args::{self, Choose, PasswordFile},
+        choices::Choices,
         console::{Console, bytes},
         error::UserError,
         exit::Exit,
-        locked, source, store,
+        locked, network, source, store,
     },
-    store::Personality,
+    nt::counted,
+    store::{Password, Personality},
+    sys::network::Connection,
     volume::{self, VolumeKind},
     windows::{Installation, Profile, ProfileKind},
 };
@@ -20,12 +27,20 @@ use crate::{
 pub(super) fn up(console: &Console, ask: &Ask) -> Option<Answer> {
     match ask {
         Ask::Disks => Some(Answer::Disks(volume::local_devices().into_iter().map(disk).collect())),
-        Ask::Windows(source) => {
-            Some(Answer::Windows(windows(console, source).map_err(|error| error.to_string())))
+        Ask::Windows(source) => Some(Answer::Windows(windows(console, source).map_err(|error| said(&error)))),
+        Ask::Store(place) => Some(Answer::Store(datastore(console, place))),
+        Ask::Rules(files) => {
+            let config = files.iter().map(PathBuf::from).collect();
+            let choices = Choices::load(console, &Choose { config, ..Choose::default() });
+            Some(Answer::Rules(choices.map(drop).map_err(|error| said(&error))))
         }
-        Ask::Store(folder, password) => Some(Answer::Store(datastore(console, folder, password.as_deref()))),
         Ask::Run(_) | Ask::Stop | Ask::Quit => None,
     }
+}
+
+/// An error, with what to press in the place of options.
+fn said(error: &UserError) -> String {
+    error.in_words_of(&WORDS).to_string()
 }
 
 fn disk(name: String) -> Disk {
@@ -36,9 +51,8 @@ fn disk(name: String) -> Disk {
             match (count(VolumeKind::Ntfs), count(VolumeKind::BitLocker)) {
                 (0, 0) => "no NTFS volume".to_owned(),
                 (0, _) => "locked by BitLocker".to_owned(),
-                (1, 0) => "1 NTFS volume".to_owned(),
-                (ntfs, 0) => format!("{ntfs} NTFS volumes"),
-                (ntfs, locked) => format!("{ntfs} NTFS volumes, {locked} locked by BitLocker"),
+                (ntfs, 0) => counted(ntfs, "NTFS volume"),
+                (ntfs, locked) => format!("{}, {locked} locked by BitLocker", counted(ntfs, "NTFS volume")),
             }
         }
     };
@@ -64,7 +78,8 @@ fn windows(console: &Console, name: &str) -> Result<Vec<Windows>, UserError> {
     }
     match disk.volumes().iter().find(|volume| volume.kind() == VolumeKind::BitLocker) {
         Some(volume) => Err(locked::error(name, volume.offset())),
-        None => Err(UserError::new(Exit::NoInstallation, format!("No Windows was found on `{name}`."))),
+        None => Err(UserError::new(Exit::NoInstallation, format!("No Windows was found on `{name}`."))
+            .hint("Choose another, or repair a copy of it with `chkdsk` and name that.")),
     }
 }
 
@@ -90,18 +105,23 @@ fn profile(profile: &Profile) -> User {
     }
 }
 
-fn datastore(console: &Console, folder: &str, password: Option<&str>) -> Store {
-    let path = Path::new(folder);
+fn datastore(console: &Console, place: &Place) -> Store {
+    let path = Path::new(&place.folder);
+    let _connection = match reach(console, path, place) {
+        Ok(connection) => connection,
+        Err(problem) => return Store::NoShare(problem),
+    };
     let is_empty = fs_err::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if !path.exists() || is_empty {
         return Store::Missing;
     }
-    let password = PasswordFile { password_file: password.map(PathBuf::from), ..PasswordFile::default() };
+    let typed = place.password.as_ref().map(|password| Password::new(password.0.as_bytes()));
+    let password = PasswordFile { typed, ..PasswordFile::default() };
     match store::open(console, &args::Store { datastore: Some(path.to_owned()), password }) {
-        Err(error) if error.exit == Exit::WrongPassword => Store::Encrypted(error.to_string()),
-        Err(error) => Store::Unusable(error.to_string()),
+        Err(error) if error.exit == Exit::WrongPassword => Store::Encrypted(said(&error)),
+        Err(error) => Store::Unusable(said(&error)),
         Ok(store) => match store.personalities() {
-            Err(error) => Store::Unusable(UserError::from_error(Exit::DatastoreDamaged, &error).to_string()),
+            Err(error) => Store::Unusable(said(&store::store_error(&error, path))),
             Ok(listing) => {
                 let mut computers: Vec<(String, Vec<User>)> = Vec::new();
                 for one in listing.most_recent(None, None) {
@@ -114,6 +134,19 @@ fn datastore(console: &Console, folder: &str, password: Option<&str>) -> Store {
                 Store::Holds(computers)
             }
         },
+    }
+}
+
+/// Connects to the share of a datastore, where it is on one that nobody is connected to yet.
+fn reach(console: &Console, path: &Path, place: &Place) -> Result<Option<Connection>, String> {
+    let Some(share) = network::share(path).filter(|share| !Path::new(share).is_dir()) else {
+        return Ok(None);
+    };
+    match (&place.net_user, &place.net_password) {
+        (Some(user), Some(password)) => {
+            network::connect_as(console, &share, user, &password.0).map(Some).map_err(|error| said(&error))
+        }
+        _ => Err(format!("{share} cannot be reached without a name and its password.")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! `technician` is what is asked, `view` what it looks like, `look` what must be looked up; here they meet the terminal.
 //! What is run is a command line, read and run by the same code as a typed one.
 
+mod draft;
 mod look;
 mod technician;
 mod view;
@@ -18,20 +19,68 @@ use std::{
     time::{Duration, Instant},
 };
 
+use draft::Command;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
 };
 use technician::{Answer, Ask, Input, Technician};
 
-use super::{args::Arguments, console::Console, error::UserError, exit::Exit};
+use super::{args::Arguments, console::Console, error::UserError, exit::Exit, network};
 use crate::{
     record::{End, Pace, Record, Status},
+    store::Password,
     sys::window::Key,
 };
 
 /// How often the screen is drawn while nobody presses a key.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// What errors advise to type, and what to do here in its place. Longer words come first.
+const WORDS: [(&str, &str); 18] = [
+    (
+        "Say what to do with files that exist: --merge keep, replace, rename or newest; --dry-run shows the plan.",
+        "Close this, and say with F what becomes of files that are in both; D shows the plan.",
+    ),
+    (
+        "Give --create-accounts to make them, or --map-user OLD=NEW to use others",
+        "Close this, and have them made with A, or name others with M",
+    ),
+    (
+        "let --create-accounts make it, or name another with --map-user OLD=NEW",
+        "have it made with A, or name another with M, before it begins",
+    ),
+    (
+        "give --first-start-tool, or run `coldstate first-start` in the new Windows",
+        "run `coldstate first-start` in the new Windows",
+    ),
+    (
+        "or leave out --map-user, --map-domain and --create-accounts",
+        "or close this and take back what was chosen with M and A",
+    ),
+    (
+        "Write --map-user OLD=NEW with NAME, DOMAIN\\NAME or a SID on both sides, and --map-domain A=B.",
+        "Close this, and write with M OLD=NEW, with NAME, DOMAIN\\NAME or a SID on both sides.",
+    ),
+    (
+        "`coldstate list` shows the users; without --user, the rule may be about one of them.",
+        "Close this, press M, and name one of the chosen users, or go back and choose him too.",
+    ),
+    (
+        "Give a password, or choose a template",
+        "Close this, and give a password with P, or choose with R a template",
+    ),
+    ("Give the file whose first line is the password with --password-file FILE.", "Type the password."),
+    ("Check the password of --password-file, its case too", "Type it again, and mind its case"),
+    ("Check the path given with --rules, --config or --offline.", "Check the path that was typed."),
+    ("; `coldstate inspect auto` shows the local disks", "; Esc goes back to the list of the disks"),
+    ("or inject fewer users with --user", "or go back and choose fewer users"),
+    ("Choose another place with --journal FILE.", "Choose a target beside which a file can be written."),
+    ("leave out --password-file", "go back and leave the password out"),
+    ("Leave out --password-file", "Go back and leave the password out"),
+    ("; correct the rule file and run again", "; correct the file, or name another"),
+    ("`coldstate verify` says", "Verify, in the first question, says"),
+];
 
 /// A run, on a thread of its own.
 struct Run {
@@ -95,7 +144,7 @@ impl Mode<'_> {
                 None => {}
                 Some(Ask::Quit) => return Ok(()),
                 Some(Ask::Stop) => self.run.iter().for_each(|run| run.record.progress.cancel()),
-                Some(Ask::Run(words)) => self.begin(&words),
+                Some(Ask::Run(command)) => self.begin(&command),
                 Some(ask) => self.ask(ask),
             }
         }
@@ -126,7 +175,7 @@ impl Mode<'_> {
     fn ask(&mut self, ask: Ask) {
         let (send, answers) = mpsc::channel();
         self.answers = Some(answers);
-        let console = self.console.behind_a_screen();
+        let console = self.console.behind_a_screen(&WORDS);
         std::thread::spawn(move || {
             if let Some(answer) = look::up(&console, &ask) {
                 // Nobody listens any more when one has gone back.
@@ -136,17 +185,25 @@ impl Mode<'_> {
     }
 
     /// Runs a command line as if it had been typed.
-    fn begin(&mut self, words: &[String]) {
+    fn begin(&mut self, command: &Command) {
+        let Command { words, place } = command;
         let typed = std::iter::once("coldstate").chain(words.iter().map(|word| &**word)).map(OsString::from);
-        let arguments = match Arguments::read(typed) {
+        let mut arguments = match Arguments::read(typed) {
             Ok(arguments) => arguments,
             Err(error) => return self.technician.refused(UserError::from_arguments(&error).to_string()),
         };
-        let console = self.console.behind_a_screen();
+        arguments.verb.set_password(place.password.as_ref().map(|typed| Password::new(typed.0.as_bytes())));
+        if let (Some(user), Some(password)) = (&place.net_user, &place.net_password) {
+            arguments.output.network.net_user = Some(user.clone());
+            arguments.output.network.typed = Some(password.0.clone());
+        }
+        let console = self.console.behind_a_screen(&WORDS);
         let record = Arc::clone(console.record());
         let (send, exit) = mpsc::channel();
         std::thread::spawn(move || {
-            let result = super::verb(&console, &arguments.verb);
+            let result = network::connect(&console, &arguments, None)
+                .and_then(|_connection| super::verb(&console, &arguments.verb))
+                .map_err(|error| error.in_words_of(&WORDS));
             if let Err(error) = &result {
                 console.complain(error);
             }

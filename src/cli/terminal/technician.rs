@@ -2,8 +2,12 @@
 //! it, and what must be looked up before it can go on.
 //!
 //! It knows no terminal and looks at no disk. Its answer is a [`Draft`], which becomes the words of a command line: what
-//! is done in this mode could have been typed.
+//! is done in this mode could have been typed. What few need (a template, a dry run, other names) is no question of its own:
+//! it waits behind a letter where all is confirmed.
 
+use zeroize::Zeroizing;
+
+use super::draft::{Command, Draft, Job, Place, Secret, User, Windows};
 use crate::{
     cli::window::{Panel, Wish},
     record::Status,
@@ -25,10 +29,12 @@ pub(super) enum Ask {
     Disks,
     /// Which Windows are on this disk or image.
     Windows(String),
-    /// What is in this datastore, opened with this password file.
-    Store(String, Option<String>),
+    /// What is in this datastore.
+    Store(Place),
+    /// Whether these templates and rule files can be used.
+    Rules(Vec<String>),
     /// Runs this command line.
-    Run(Vec<String>),
+    Run(Box<Command>),
     /// Stops the run.
     Stop,
     /// Ends the program.
@@ -41,30 +47,12 @@ pub(super) enum Answer {
     Disks(Vec<Disk>),
     Windows(Result<Vec<Windows>, String>),
     Store(Store),
+    Rules(Result<(), String>),
 }
 
 /// A disk of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Disk {
-    pub(super) name: String,
-    pub(super) what: String,
-}
-
-/// A Windows on a disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Windows {
-    pub(super) partition: u32,
-    pub(super) folder: String,
-    pub(super) product: String,
-    pub(super) computer: String,
-    pub(super) users: Vec<User>,
-}
-
-/// A user, of an old Windows or of a computer in a datastore.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct User {
-    /// As a command line would name exactly this one.
-    pub(super) id: String,
     pub(super) name: String,
     pub(super) what: String,
 }
@@ -76,99 +64,22 @@ pub(super) enum Store {
     Missing,
     /// It is encrypted, and the password is missing or wrong.
     Encrypted(String),
+    /// Its share is not connected to.
+    NoShare(String),
     /// It cannot be used.
     Unusable(String),
     /// The computers in it with their users.
     Holds(Vec<(String, Vec<User>)>),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Job {
-    #[default]
-    Extract,
-    Inject,
-    Verify,
-}
+/// Room for what is typed: a text that grows beyond it is moved, and leaves a copy that nobody wipes.
+const ROOM: usize = 1024;
 
 const JOBS: [(Job, &str, &str); 3] = [
     (Job::Extract, "Extract", "take users out of an old Windows into a datastore"),
     (Job::Inject, "Inject", "put users of a datastore into a new Windows"),
     (Job::Verify, "Verify", "read a whole datastore and compare every hash"),
 ];
-
-/// What has been chosen so far.
-#[derive(Clone, Debug, Default)]
-struct Draft {
-    job: Job,
-    source: String,
-    windows: Windows,
-    /// All users that there are to choose from.
-    users: Vec<User>,
-    /// Those that are chosen; all when none is named.
-    chosen: Vec<User>,
-    datastore: String,
-    /// The datastore is not there yet.
-    new_store: bool,
-    password_file: Option<String>,
-    computers: Vec<(String, Vec<User>)>,
-    computer: String,
-    target: String,
-}
-
-impl Draft {
-    /// The command line that does it, without the program's name.
-    fn words(&self) -> Vec<String> {
-        let mut words: Vec<String> = Vec::new();
-        let mut add = |parts: &[&str]| words.extend(parts.iter().map(|&part| part.to_owned()));
-        let users: &[User] = if self.chosen.len() == self.users.len() { &[] } else { &self.chosen };
-        match self.job {
-            Job::Extract => {
-                add(&["extract", "--source", &self.source]);
-                if self.windows.partition > 0 {
-                    add(&["--partition", &self.windows.partition.to_string()]);
-                }
-                add(&["--windows-dir", &self.windows.folder]);
-                if users.is_empty() {
-                    add(&["--all-users"]);
-                }
-            }
-            Job::Inject => add(&["inject", "--computer", &self.computer, "--target", &self.target]),
-            Job::Verify => add(&["verify"]),
-        }
-        users.iter().for_each(|user| add(&["--user", &user.id]));
-        add(&["--datastore", &self.datastore]);
-        if let Some(file) = &self.password_file {
-            add(&["--password-file", file]);
-        }
-        words
-    }
-
-    /// It again, for a person.
-    fn summary(&self) -> Vec<(String, String)> {
-        let users = match (self.chosen.len(), self.users.len()) {
-            (some, all) if some == all => format!("all {all}"),
-            _ => self.chosen.iter().map(|user| user.name.as_str()).collect::<Vec<_>>().join(", "),
-        };
-        let store = if self.new_store { format!("{} (new)", self.datastore) } else { self.datastore.clone() };
-        let Windows { product, computer, folder, .. } = &self.windows;
-        let lines = match self.job {
-            Job::Extract => vec![
-                ("Source", self.source.clone()),
-                ("Windows", format!("{product} of {computer}, {folder}")),
-                ("Users", users),
-                ("Datastore", store),
-            ],
-            Job::Inject => vec![
-                ("Datastore", store),
-                ("Computer", self.computer.clone()),
-                ("Users", users),
-                ("Target", self.target.clone()),
-            ],
-            Job::Verify => vec![("Datastore", store)],
-        };
-        lines.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-}
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,10 +90,16 @@ enum Question {
     Windows,
     Users,
     Store,
+    NetUser,
+    NetPassword,
     Password,
     Computer,
     Target,
     Confirm,
+    Rules,
+    NewPassword,
+    PasswordAgain,
+    Names,
 }
 
 /// What is on the screen.
@@ -190,8 +107,8 @@ enum Question {
 pub(super) enum Page {
     /// One of these is chosen, or any of them.
     List { rows: Vec<(String, String)>, at: usize, ticks: Option<Vec<bool>> },
-    /// Something is typed.
-    Entry(String),
+    /// Something is typed, which may have to be hidden.
+    Entry { text: Zeroizing<String>, hidden: bool },
     /// All that was chosen, to be confirmed.
     Summary(Vec<(String, String)>),
     /// Something is being looked up.
@@ -212,6 +129,10 @@ pub(super) struct Technician {
     /// What went wrong with the last answer.
     problem: Option<String>,
     panel: Panel,
+    /// A new password that is to be typed a second time.
+    first: Secret,
+    /// The files that are being looked at.
+    rules: Vec<String>,
 }
 
 impl Technician {
@@ -226,6 +147,8 @@ impl Technician {
             windows: Vec::new(),
             problem: None,
             panel: Panel::default(),
+            first: Secret::default(),
+            rules: Vec::new(),
         }
     }
 
@@ -251,16 +174,40 @@ impl Technician {
             (Question::Users, _) => "Which users?",
             (Question::Store, Job::Extract) => "In which folder is the datastore, or is it to be made?",
             (Question::Store, _) => "In which folder is the datastore?",
-            (Question::Password, _) => "It is encrypted. Which file has the password in its first line?",
+            (Question::NetUser, _) => r"By which name is its share connected to, such as DOMAIN\name?",
+            (Question::NetPassword, _) => "What is the password of that name?",
+            (Question::Password, _) => "It is encrypted. What is its password?",
             (Question::Computer, _) => "Which computer's users?",
             (Question::Target, _) => "Which folder is the root of the new Windows' volume?",
             (Question::Confirm, _) => "Is this right?",
+            (Question::Rules, _) => {
+                "Which template or rule file says what to take? Several with ; and none for the built-in rules."
+            }
+            (Question::NewPassword, _) => {
+                "Which password is the new datastore to have? None leaves it readable."
+            }
+            (Question::PasswordAgain, _) => "The same password again:",
+            (Question::Names, _) => {
+                r"Who becomes another user? Write OLD=NEW, such as anna=CONTOSO\anna; several with ; between."
+            }
         }
     }
 
-    /// The command line of what was chosen.
-    pub(super) fn command(&self) -> Vec<String> {
-        self.draft.words()
+    /// The command line of what was chosen, as it could be typed.
+    pub(super) fn typed(&self) -> Vec<String> {
+        self.draft.typed()
+    }
+
+    /// What keys do where all is confirmed.
+    pub(super) fn options(&self) -> &'static str {
+        match self.draft.job {
+            Job::Extract if self.draft.new_store => {
+                "Enter: begin   D: dry run   R: rules   P: password   Esc: back"
+            }
+            Job::Extract => "Enter: begin   D: dry run   R: rules   Esc: back",
+            Job::Inject => "Enter: begin   D: dry run   M: names   A: accounts   F: same files   Esc: back",
+            Job::Verify => "Enter: begin   Esc: back",
+        }
     }
 
     /// A key was pressed. `status` is that of the run, where one goes on.
@@ -284,13 +231,13 @@ impl Technician {
                 }
                 _ => {}
             },
-            Page::Entry(text) => match input {
+            Page::Entry { text, .. } => match input {
                 Input::Char(c) => text.push(c),
                 Input::Backspace => {
                     text.pop();
                 }
                 Input::Key(Key::Enter) => {
-                    let text = text.trim().to_owned();
+                    let text = text.clone();
                     return self.entered(text);
                 }
                 _ => {}
@@ -298,8 +245,9 @@ impl Technician {
             Page::Summary(_) if input == Input::Key(Key::Enter) => {
                 self.panel = Panel::new(true, std::time::Duration::MAX);
                 self.page = Page::Watch;
-                return Some(Ask::Run(self.draft.words()));
+                return Some(Ask::Run(Box::new(self.draft.command())));
             }
+            Page::Summary(_) if matches!(input, Input::Char(_)) => self.option(input),
             Page::Summary(_) | Page::Wait(_) => {}
         }
         if input == Input::Key(Key::Escape) { self.back() } else { None }
@@ -313,11 +261,45 @@ impl Technician {
         };
         match self.panel.key(key, status)? {
             Wish::Stop => Some(Ask::Stop),
+            // After a dry run the same is done in earnest, and after a failure tried again: it is all still there.
+            Wish::Close if self.draft.dry_run || status.end.as_ref().is_some_and(|end| !end.is_done) => {
+                self.draft.dry_run = false;
+                self.page = Page::Summary(self.draft.summary());
+                None
+            }
             Wish::Close => {
                 *self = Self::new();
                 None
             }
         }
+    }
+
+    /// A letter where all is confirmed.
+    fn option(&mut self, input: Input) {
+        let Input::Char(letter) = input else { return };
+        let draft = &mut self.draft;
+        match (letter.to_ascii_lowercase(), draft.job) {
+            ('d', Job::Extract | Job::Inject) => draft.dry_run = !draft.dry_run,
+            ('a', Job::Inject) => draft.create_accounts = !draft.create_accounts,
+            ('f', Job::Inject) => draft.next_existing(),
+            ('r', Job::Extract) => return self.change(Question::Rules, self.draft.rules.join("; ")),
+            ('m', Job::Inject) => return self.change(Question::Names, self.draft.names.join("; ")),
+            ('p', Job::Extract) if draft.new_store => return self.enter(Question::NewPassword),
+            _ => return,
+        }
+        self.page = Page::Summary(self.draft.summary());
+    }
+
+    /// Asks for something that has a value already.
+    fn change(&mut self, question: Question, text: String) {
+        self.ask(question, Page::Entry { text: text.into(), hidden: false });
+    }
+
+    /// Back to where all is confirmed, with a change.
+    fn settle(&mut self, change: impl FnOnce(&mut Draft)) {
+        while self.question != Question::Confirm && self.back().is_none() {}
+        change(&mut self.draft);
+        self.page = Page::Summary(self.draft.summary());
     }
 
     /// Back to the question before.
@@ -342,7 +324,11 @@ impl Technician {
     }
 
     fn enter(&mut self, question: Question) {
-        self.ask(question, Page::Entry(String::new()));
+        let hidden = matches!(
+            question,
+            Question::Password | Question::NetPassword | Question::NewPassword | Question::PasswordAgain
+        );
+        self.ask(question, Page::Entry { text: Zeroizing::new(String::with_capacity(ROOM)), hidden });
     }
 
     /// Looks something up; Esc goes back to this question.
@@ -404,20 +390,54 @@ impl Technician {
         self.wait(format!("Reading {name}"), Ask::Windows(name))
     }
 
-    fn entered(&mut self, text: String) -> Option<Ask> {
-        if text.is_empty() {
-            self.problem = Some("Type it, then press Enter.".to_owned());
-            return None;
-        }
+    fn entered(&mut self, typed: Zeroizing<String>) -> Option<Ask> {
+        let text = typed.trim().to_owned();
+        let several = || text.split(';').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned);
+        let secret = || Some(Secret(typed.clone()));
         match self.question {
+            Question::Rules if text.is_empty() => self.settle(|draft| draft.rules.clear()),
+            Question::Rules => {
+                self.rules = several().collect();
+                return self.wait(format!("Reading {text}"), Ask::Rules(self.rules.clone()));
+            }
+            Question::Names => {
+                let names: Vec<String> = several().collect();
+                let is_pair = |name: &String| {
+                    name.split_once('=')
+                        .is_some_and(|(old, new)| !old.trim().is_empty() && !new.trim().is_empty())
+                };
+                match names.iter().find(|name| !is_pair(name)) {
+                    Some(name) => self.problem = Some(format!("`{name}` is not of the form OLD=NEW.")),
+                    None => self.settle(|draft| draft.names = names),
+                }
+            }
+            Question::NewPassword if typed.is_empty() => self.settle(|draft| draft.place.password = None),
+            Question::NewPassword => {
+                self.first = Secret(typed.clone());
+                self.enter(Question::PasswordAgain);
+            }
+            Question::PasswordAgain if self.first.0 == typed => {
+                self.settle(|draft| draft.place.password = secret());
+            }
+            Question::PasswordAgain => {
+                self.fail("These are two different passwords: type it twice.".to_owned());
+            }
+            _ if typed.is_empty() => self.problem = Some("Type it, then press Enter.".to_owned()),
             Question::OtherSource => return self.source(text),
             Question::Store => {
-                self.draft.datastore = text;
-                self.draft.password_file = None;
+                self.draft.place = Place { folder: text, ..Place::default() };
+                return self.store();
+            }
+            Question::NetUser => {
+                self.draft.place.net_user = Some(text);
+                self.enter(Question::NetPassword);
+            }
+            Question::NetPassword => {
+                self.draft.place.net_password = secret();
                 return self.store();
             }
             Question::Password => {
-                self.draft.password_file = Some(text);
+                self.draft.place.password = secret();
                 return self.store();
             }
             Question::Target => {
@@ -430,9 +450,8 @@ impl Technician {
     }
 
     fn store(&mut self) -> Option<Ask> {
-        let Draft { datastore, password_file, .. } = &self.draft;
-        let ask = Ask::Store(datastore.clone(), password_file.clone());
-        self.wait(format!("Looking into {datastore}"), ask)
+        let place = self.draft.place.clone();
+        self.wait(format!("Looking into {}", place.folder), Ask::Store(place))
     }
 
     fn confirm(&mut self) {
@@ -460,20 +479,30 @@ impl Technician {
                 self.list(Question::Windows, rows);
             }
             Answer::Windows(Err(problem)) | Answer::Store(Store::Unusable(problem)) => self.fail(problem),
-            Answer::Store(Store::Encrypted(problem)) => {
-                // A password that was given is wrong: asked again, at the same question.
-                match self.draft.password_file {
-                    Some(_) => self.fail(problem),
-                    None => self.enter(Question::Password),
-                }
+            Answer::Rules(Err(problem)) => self.fail(problem),
+            Answer::Rules(Ok(())) => {
+                let rules = std::mem::take(&mut self.rules);
+                self.settle(|draft| draft.rules = rules);
             }
+            // What was given is wrong: asked again, at the same question.
+            Answer::Store(Store::NoShare(problem)) => match self.draft.place.net_password {
+                Some(_) => self.fail(problem),
+                None => {
+                    self.enter(Question::NetUser);
+                    self.problem = Some(problem);
+                }
+            },
+            Answer::Store(Store::Encrypted(problem)) => match self.draft.place.password {
+                Some(_) => self.fail(problem),
+                None => self.enter(Question::Password),
+            },
             Answer::Store(Store::Missing) => match self.draft.job {
                 Job::Extract => {
                     self.draft.new_store = true;
                     self.confirm();
                 }
                 Job::Inject | Job::Verify => {
-                    self.fail(format!("There is no datastore in {}.", self.draft.datastore));
+                    self.fail(format!("There is no datastore in {}.", self.draft.place.folder));
                 }
             },
             Answer::Store(Store::Holds(computers)) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
-    technician::{Answer, Ask, Disk, Input, Store, Technician, User, Windows},
+    draft::{Command, Place, Secret, User, Windows},
+    technician::{Answer, Ask, Disk, Input, Store, Technician},
     view,
 };
 use crate::{
@@ -106,6 +107,25 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
+fn place(folder: &str) -> Place {
+    Place { folder: folder.to_owned(), ..Place::default() }
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    Some(Secret(text.to_owned().into()))
+}
+
+fn store(folder: &str) -> Option<Ask> {
+    Some(Ask::Store(place(folder)))
+}
+
+/// To run this, on the datastore that stands last.
+fn runs(line: &str) -> Option<Ask> {
+    let words = words(line);
+    let place = place(words.last().unwrap());
+    Some(Ask::Run(Box::new(Command { words, place })))
+}
+
 #[test]
 fn an_extraction_is_asked_for_step_by_step() {
     let mut played = Played::new();
@@ -150,8 +170,7 @@ fn an_extraction_is_asked_for_step_by_step() {
         ],
     );
     assert_eq!(played.press(&[ENTER]), None);
-    let store = Ask::Store("/mnt/my store".to_owned(), None);
-    assert_eq!(played.types("/mnt/my store"), Some(store));
+    assert_eq!(played.types("/mnt/my store"), store("/mnt/my store"));
     played.0.answer(Answer::Store(Store::Missing));
     assert_screen(
         &played,
@@ -161,18 +180,20 @@ fn an_extraction_is_asked_for_step_by_step() {
             "  Source      /dev/sda",
             r"  Windows     Windows 7 Professional of OLDPC-07, \Windows.old\Windows",
             r"  Users       OLDPC-07\bob",
-            "  Datastore   /mnt/my store (new)",
+            "  Rules       built-in",
+            "  Datastore   /mnt/my store (new, without a password)",
             "  The same on a command line:",
             r"  coldstate extract --source /dev/sda --partition 2 --windows-dir",
             r#"  \Windows.old\Windows --user S-1-5-21-1-2-3-1002 --datastore "/mnt/my store""#,
-            " Enter: begin   Esc: back",
+            " Enter: begin   D: dry run   R: rules   P: password   Esc: back",
         ],
     );
     let mut wanted = words(
         r"extract --source /dev/sda --partition 2 --windows-dir \Windows.old\Windows --user S-1-5-21-1-2-3-1002 --datastore",
     );
     wanted.push("/mnt/my store".to_owned());
-    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(wanted)));
+    let wanted = Command { words: wanted, place: place("/mnt/my store") };
+    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(Box::new(wanted))));
 }
 
 #[test]
@@ -184,7 +205,7 @@ fn all_users_are_meant_when_all_are_ticked_and_nobody_is_an_error() {
     assert!(played.types("d").is_some());
     played.0.answer(Answer::Store(Store::Holds(Vec::new())));
     let all = r"extract --source /dev/sda --partition 2 --windows-dir \Windows.old\Windows --all-users --datastore d";
-    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(words(all))));
+    assert_eq!(played.press(&[ENTER]), runs(all));
 }
 
 #[test]
@@ -223,22 +244,137 @@ fn what_cannot_be_used_is_said_where_it_was_chosen() {
 fn an_inject_asks_for_the_password_of_an_encrypted_datastore() {
     let mut played = Played::new();
     assert_eq!(played.press(&[DOWN, ENTER]), None);
-    assert_eq!(played.types("store"), Some(Ask::Store("store".to_owned(), None)));
+    assert_eq!(played.types("store"), store("store"));
     played.0.answer(Answer::Store(Store::Encrypted("It is encrypted.".to_owned())));
-    played.shows("Which file has the password");
-    let with_password = Some(Ask::Store("store".to_owned(), Some("pw.txt".to_owned())));
-    assert_eq!(played.types("pw.txt"), with_password);
+    played.shows("What is its password?");
+    let with_password = || Some(Ask::Store(Place { password: secret(" pass word"), ..place("store") }));
+    assert_eq!(played.types(" pass word"), with_password(), "blanks are part of it");
     played.0.answer(Answer::Store(Store::Encrypted("The password is wrong.".to_owned())));
     played.shows("The password is wrong.");
-    assert_eq!(played.press(&[ENTER]), with_password);
+    played.shows("> **********_");
+    assert!(!format!("{:?}", with_password()).contains("pass word"));
+    assert_eq!(played.press(&[ENTER]), with_password());
     let users = vec![user("anna", 1001), user("bob", 1002)];
     played.0.answer(Answer::Store(Store::Holds(vec![("OLDPC-07".to_owned(), users)])));
     played.shows("> OLDPC-07  anna, bob");
     assert_eq!(played.press(&[ENTER, DOWN, SPACE, ENTER]), None);
     assert_eq!(played.types("/mnt/new"), None);
-    let wanted = "inject --computer OLDPC-07 --target /mnt/new --user S-1-5-21-1-2-3-1001 --datastore store \
-                  --password-file pw.txt";
-    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(words(wanted))));
+    played.shows("--password-file FILE");
+    let line = "inject --computer OLDPC-07 --target /mnt/new --user S-1-5-21-1-2-3-1001 --datastore store";
+    let place = Place { password: secret(" pass word"), ..place("store") };
+    let wanted = Command { words: words(line), place };
+    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(Box::new(wanted))));
+}
+
+/// Up to the confirmation of an extraction of all users into a new datastore `d`.
+fn at_confirm() -> Played {
+    let mut played = at_users();
+    assert_eq!(played.press(&[ENTER]), None);
+    assert_eq!(played.types("d"), store("d"));
+    played.0.answer(Answer::Store(Store::Missing));
+    played
+}
+
+#[test]
+fn a_share_that_lets_nobody_in_is_asked_for_a_name() {
+    let mut played = at_users();
+    assert_eq!(played.press(&[ENTER]), None);
+    assert_eq!(played.types(r"\\srv\pcs\s"), store(r"\\srv\pcs\s"));
+    let problem = || Answer::Store(Store::NoShare(r"\\srv\pcs cannot be reached.".to_owned()));
+    played.0.answer(problem());
+    played.shows("By which name is its share connected to");
+    played.shows(r"\\srv\pcs cannot be reached.");
+    assert_eq!(played.types(r"CONTOSO\tech"), None);
+    played.shows("What is the password of that name?");
+    let named = |password: &str| Place {
+        net_user: Some(r"CONTOSO\tech".to_owned()),
+        net_password: secret(password),
+        ..place(r"\\srv\pcs\s")
+    };
+    assert_eq!(played.types("wrong"), Some(Ask::Store(named("wrong"))));
+    played.0.answer(problem());
+    played.shows("> *****_");
+    let again: Vec<Input> = vec![Input::Backspace; 5];
+    assert_eq!(played.press(&again), None);
+    assert_eq!(played.types("right"), Some(Ask::Store(named("right"))));
+    played.0.answer(Answer::Store(Store::Missing));
+    played.shows("--net-user");
+    played.shows(r"CONTOSO\tech --net-password-file FILE");
+    let Some(Ask::Run(command)) = played.press(&[ENTER]) else { panic!("nothing runs") };
+    assert_eq!(command.place, named("right"));
+    assert!(!command.words.concat().contains("right"), "{:?}", command.words);
+}
+
+#[test]
+fn rules_a_password_and_a_dry_run_wait_behind_letters() {
+    let mut played = at_confirm();
+    assert_eq!(played.press(&[Input::Char('r')]), None);
+    played.shows("Which template or rule file");
+    assert_eq!(
+        played.types("hr.xml; x.xml"),
+        Some(Ask::Rules(vec!["hr.xml".to_owned(), "x.xml".to_owned()]))
+    );
+    played.0.answer(Answer::Rules(Err("`x.xml` is not there.".to_owned())));
+    played.shows("`x.xml` is not there.");
+    assert_eq!(played.press(&[Input::Backspace; 7]), None);
+    assert_eq!(played.press(&[ENTER]), Some(Ask::Rules(vec!["hr.xml".to_owned()])));
+    played.0.answer(Answer::Rules(Ok(())));
+    played.shows("Rules       hr.xml");
+    assert_eq!(played.press(&[Input::Char('P')]), None);
+    assert_eq!(played.types("one"), None);
+    assert_eq!(played.types("two"), None);
+    played.shows("two different passwords");
+    assert_eq!(played.press(&[ENTER]), None);
+    assert_eq!(played.types("one"), None);
+    played.shows("d (new, with a password)");
+    assert_eq!(played.press(&[Input::Char('x'), Input::Char('d')]), None);
+    played.shows("the plan is shown, and nothing is written");
+    let line = r"extract --source /dev/sda --partition 2 --windows-dir \Windows.old\Windows --all-users --config hr.xml";
+    let wanted = |line: &str| {
+        let place = Place { password: secret("one"), ..place("d") };
+        Some(Ask::Run(Box::new(Command { words: words(line), place })))
+    };
+    assert_eq!(played.press(&[ENTER]), wanted(&format!("{line} --dry-run --datastore d")));
+    // What was only shown is then done.
+    played.1.end = Some(End { exit_code: 0, is_done: true, text: String::new() });
+    played.0.seen(&played.1);
+    assert_eq!(played.press(&[ENTER]), None);
+    played.shows("Is this right?");
+    assert_eq!(played.press(&[ENTER]), wanted(&format!("{line} --datastore d")));
+}
+
+#[test]
+fn esc_leaves_an_option_as_it_was() {
+    let mut played = at_confirm();
+    for letter in ['r', 'p'] {
+        assert_eq!(played.press(&[Input::Char(letter), Input::Char('x'), ESC]), None);
+        played.shows("Rules       built-in");
+        played.shows("d (new, without a password)");
+    }
+    assert_eq!(played.press(&[ESC]), None);
+    played.shows("In which folder is the datastore");
+}
+
+#[test]
+fn an_inject_is_told_of_other_names_accounts_and_files_that_are_in_both() {
+    let mut played = Played::new();
+    assert_eq!(played.press(&[DOWN, ENTER]), None);
+    assert_eq!(played.types("store"), store("store"));
+    let users = vec![user("anna", 1001)];
+    played.0.answer(Answer::Store(Store::Holds(vec![("OLDPC-07".to_owned(), users)])));
+    assert_eq!(played.press(&[ENTER, ENTER]), None);
+    assert_eq!(played.types("/mnt/new"), None);
+    played.shows("Enter: begin   D: dry run   M: names   A: accounts   F: same files   Esc: back");
+    assert_eq!(played.press(&[Input::Char('m')]), None);
+    assert_eq!(played.types("anna"), None);
+    played.shows("`anna` is not of the form OLD=NEW.");
+    assert_eq!(played.types(r"=CONTOSO\anna"), None);
+    played.shows(r"Names       anna=CONTOSO\anna");
+    assert_eq!(played.press(&[Input::Char('a'), Input::Char('f'), Input::Char('f')]), None);
+    played.shows("Accounts    missing ones are made");
+    played.shows("Same files  that of the old PC replaces it");
+    let line = r"inject --computer OLDPC-07 --target /mnt/new --map-user anna=CONTOSO\anna --create-accounts --merge replace --datastore store";
+    assert_eq!(played.press(&[ENTER]), runs(line));
 }
 
 #[test]
@@ -250,7 +386,7 @@ fn a_verification_needs_a_datastore_that_is_there() {
     played.shows("There is no datastore in gone.");
     assert!(played.types("/store").is_some());
     played.0.answer(Answer::Store(Store::Holds(Vec::new())));
-    assert_eq!(played.press(&[ENTER]), Some(Ask::Run(words("verify --datastore gone/store"))));
+    assert_eq!(played.press(&[ENTER]), runs("verify --datastore gone/store"));
 }
 
 fn running() -> Played {
@@ -319,12 +455,18 @@ fn a_run_is_watched() {
 #[test]
 fn the_end_is_read_until_it_is_closed() {
     let mut played = running();
-    let text = "Cancelled.\nhint: 1 personalities are complete in d.".to_owned();
+    let text = "Cancelled.\nhint: Complete in d: 1 personality.".to_owned();
     played.1.end = Some(End { exit_code: 2, is_done: false, text });
     played.0.seen(&played.1);
-    played.shows("Cancelled.  hint: 1 personalities are complete in d.");
+    played.shows("Cancelled.  hint: Complete in d: 1 personality.");
     played.shows(" [Close]   Log");
     assert_eq!(played.press(&[TAB, ENTER, UP, ENTER, TAB]), None);
+    // It can be tried again, with all that was chosen.
+    assert_eq!(played.press(&[ENTER]), None);
+    played.shows("Is this right?");
+    assert!(matches!(played.press(&[ENTER]), Some(Ask::Run(_))));
+    played.1.end = Some(End { exit_code: 0, is_done: true, text: String::new() });
+    played.0.seen(&played.1);
     assert_eq!(played.press(&[ENTER]), None);
     played.shows("What is to be done?");
 }

@@ -20,6 +20,9 @@ const CHOSEN: Style = Style::new().fg(Color::Black).bg(Color::Gray);
 const FAINT: Style = Style::new().fg(Color::DarkGray);
 const WRONG: Style = Style::new().fg(Color::Red);
 
+/// Most lines for what a run has to say at its end.
+const MOST_TOLD: usize = 8;
+
 /// Draws one screen.
 pub(super) fn draw(frame: &mut Frame<'_>, technician: &Technician, status: &Status) {
     let [head, body, foot] =
@@ -35,16 +38,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, technician: &Technician, status: &Stat
         buttons(frame, foot, status, technician.panel());
     } else {
         question(frame, body, technician);
-        frame.render_widget(Paragraph::new(format!(" {}", keys(technician.page()))).style(BAR), foot);
+        frame.render_widget(Paragraph::new(format!(" {}", keys(technician))).style(BAR), foot);
     }
 }
 
-fn keys(page: &Page) -> &'static str {
-    match page {
+fn keys(technician: &Technician) -> &'static str {
+    match technician.page() {
         Page::List { ticks: Some(_), .. } => "Up, Down: move   Space: tick   Enter: go on   Esc: back",
         Page::List { .. } => "Up, Down: move   Enter: choose   Esc: back",
-        Page::Entry(_) => "Enter: go on   Esc: back",
-        Page::Summary(_) => "Enter: begin   Esc: back",
+        Page::Entry { .. } => "Enter: go on   Esc: back",
+        Page::Summary(_) => technician.options(),
         Page::Wait(_) => "Esc: back",
         Page::Watch => "",
     }
@@ -60,11 +63,15 @@ fn question(frame: &mut Frame<'_>, body: Rect, technician: &Technician) {
     }
     match technician.page() {
         Page::List { rows, at, ticks } => list(frame, middle, rows, *at, ticks.as_deref()),
-        Page::Entry(text) => {
+        Page::Entry { text, hidden } => {
             // The end of what is typed is what one looks at.
             let room = usize::from(middle.width).saturating_sub(3);
-            let from = text.chars().count().saturating_sub(room);
-            let shown: String = text.chars().skip(from).collect();
+            let count = text.chars().count();
+            let from = count.saturating_sub(room);
+            let shown: String = match hidden {
+                true => "*".repeat(count - from),
+                false => text.chars().skip(from).collect(),
+            };
             let line = Rect { height: 1, ..middle };
             frame.render_widget(Paragraph::new(format!("> {shown}_")).style(CHOSEN), line);
         }
@@ -73,7 +80,7 @@ fn question(frame: &mut Frame<'_>, body: Rect, technician: &Technician) {
                 lines.iter().map(|(name, value)| Line::raw(format!("{name:<12}{value}"))).collect();
             text.push(Line::raw(""));
             text.push(Line::styled("The same on a command line:", FAINT));
-            text.push(Line::styled(typed(&technician.command()), FAINT));
+            text.push(Line::styled(typed(&technician.typed()), FAINT));
             frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), middle);
         }
         Page::Wait(_) | Page::Watch => {}
@@ -115,11 +122,18 @@ fn watch(frame: &mut Frame<'_>, body: Rect, status: &Status, panel: &Panel) {
         return log(frame, body, status, panel);
     }
     let rows = status.steps.len().max(status.users.len()).min(6) as u16 + 1;
+    let what = match &status.end {
+        Some(end) => end.text.replace('\n', "  "),
+        None => status.current.clone(),
+    };
+    // Why a run failed and what to do is read to its end; lines that break between words take one more.
+    let room = usize::from(body.width.saturating_sub(2)).max(1);
+    let told = if status.end.is_some() { what.chars().count().div_ceil(room) + 1 } else { 1 };
     let areas = [
         Constraint::Length(rows),
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(if status.end.is_some() { 4 } else { 3 }),
+        Constraint::Length(2 + told.min(MOST_TOLD) as u16),
         Constraint::Min(0),
     ];
     let [columns, _, bar, counts, below] = Layout::vertical(areas).areas(body);
@@ -137,10 +151,6 @@ fn watch(frame: &mut Frame<'_>, body: Rect, status: &Status, panel: &Panel) {
     let bar = bar.inner(ratatui::layout::Margin::new(1, 0));
     frame.render_widget(gauge.gauge_style(Style::new().fg(Color::Blue).bg(Color::Gray)), bar);
     let counts = counts.inner(ratatui::layout::Margin::new(1, 0));
-    let what = match &status.end {
-        Some(end) => end.text.replace('\n', "  "),
-        None => status.current.clone(),
-    };
     let text = vec![
         Line::raw(format!("{:<40}{:>38}", shown::pace(status), together(status))),
         Line::styled(shown::errors(status), if status.failed > 0 { WRONG } else { Style::new() }),
