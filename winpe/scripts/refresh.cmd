@@ -16,21 +16,25 @@ coldstate extract --source %SOURCE% --datastore %STORE% --computer %COMPUTER% %U
 set SAVED=%ERRORLEVEL%
 if %SAVED% EQU 0 goto saved
 if %SAVED% EQU 3 goto saved
-echo Saving ended with exit code %SAVED%. Nothing was changed.
+echo The users of %COMPUTER% were not all saved to %STORE%: exit code %SAVED%. The old Windows is as it was.
+echo Remove the cause that is named above, and run this script again; or restart the PC, and go on working with it.
 exit /b %SAVED%
 
 :saved
 coldstate verify --datastore %STORE% --computer %COMPUTER%
 set RESULT=%ERRORLEVEL%
 if %RESULT% EQU 0 goto verified
-echo What was saved does not verify: exit code %RESULT%. Nothing was changed.
+echo What was saved in %STORE% does not read back as it was written: exit code %RESULT%. The old Windows is as it was.
+echo Set STORE to another folder or share, and run this script again; or restart the PC, and go on working with it.
 exit /b %RESULT%
 
 :verified
 cmd /c %APPLY%
 set RESULT=%ERRORLEVEL%
 if %RESULT% EQU 0 goto applied
-echo The new Windows was not applied: exit code %RESULT%. All users are safe in %STORE%.
+echo %APPLY% did not apply the new Windows: exit code %RESULT%. All users are safe in %STORE%.
+echo Apply the new Windows by hand, then type
+echo   coldstate inject --datastore %STORE% --computer %COMPUTER% --target %TARGET% --merge keep
 exit /b %RESULT%
 
 :applied
@@ -38,9 +42,12 @@ coldstate inject --datastore %STORE% --computer %COMPUTER% --target %TARGET% --m
 set RESULT=%ERRORLEVEL%
 if %RESULT% EQU 0 exit /b %SAVED%
 if %RESULT% EQU 3 exit /b 3
-echo Putting the users back ended with exit code %RESULT%. They are safe in %STORE%.
+echo The users were not put back into %TARGET%: exit code %RESULT%. They are safe in %STORE%.
+echo Remove the cause that is named above, then type
+echo   coldstate inject --datastore %STORE% --computer %COMPUTER% --target %TARGET% --merge keep
 exit /b %RESULT%
 
 :nameless
-echo Set COMPUTER to the name of the old PC; coldstate inspect %SOURCE% tells it.
+echo This script does not know which PC this is: COMPUTER is not set. Nothing was changed.
+echo Type set COMPUTER=NAME, with the name that coldstate inspect %SOURCE% tells, and run it again.
 exit /b 11

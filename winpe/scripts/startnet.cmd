@@ -25,4 +25,10 @@ goto :eof
 cmd /c "%SystemDrive%\coldstate\job.cmd"
 set RESULT=%ERRORLEVEL%
 echo.
-echo The job ended with exit code %RESULT%.
+if %RESULT% EQU 0 goto done
+if %RESULT% EQU 3 goto done
+echo The job %SystemDrive%\coldstate\job.cmd failed with exit code %RESULT%, which coldstate help explains.
+echo Its last lines say what to do. Type the job's name to run it again, or coldstate technician to be asked for everything.
+goto :eof
+:done
+echo The job ended with exit code %RESULT%. With 3, the items that it left out are listed above.
