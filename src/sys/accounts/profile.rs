@@ -26,7 +26,7 @@ pub fn create_profile(user: &Sid, name: &str) -> io::Result<Option<String>> {
     let function = library::function("userenv.dll", c"CreateProfile")?;
     // SAFETY: the function of this name has this signature in every Windows that has it.
     let create: CreateProfile = unsafe { std::mem::transmute(function) };
-    let (sid, name, mut path) = (wide(&user.to_string()), wide(name), [0_u16; MAX_PATH]);
+    let (sid, name, mut path) = (wide(user.to_string()), wide(name), [0_u16; MAX_PATH]);
     // SAFETY: both texts end with NUL, the buffer has the length that is given, and all outlive the call.
     match unsafe { create(sid.as_ptr(), name.as_ptr(), path.as_mut_ptr(), 260) } {
         0 => Ok(Some(text(&path))),
@@ -50,7 +50,7 @@ pub fn delete_profile(user: &Sid) -> io::Result<()> {
     let function = library::function("userenv.dll", c"DeleteProfileW")?;
     // SAFETY: the function of this name has this signature in every Windows.
     let delete: DeleteProfile = unsafe { std::mem::transmute(function) };
-    let sid = wide(&user.to_string());
+    let sid = wide(user.to_string());
     // SAFETY: the text ends with NUL and outlives the call; null stands for the profile's own path and this computer.
     match unsafe { delete(sid.as_ptr(), ptr::null(), ptr::null()) } {
         0 => Err(io::Error::last_os_error()),
