@@ -530,6 +530,8 @@ mod tests {
     /// `FILE_GENERIC_READ` and `FILE_GENERIC_WRITE`.
     const READ: u32 = 0x0012_0089;
     const WRITE: u32 = 0x0012_0116;
+    /// `FILE_ALL_ACCESS`.
+    const ALL: u32 = 0x001F_01FF;
 
     #[test]
     fn a_volume_without_short_names_says_so_once() {
@@ -558,25 +560,29 @@ mod tests {
         eprintln!("skipped: {what}");
     }
 
-    /// Wine keeps who made something as its owner, and of the entries what Unix can say: whether the owner, who is an
-    /// administrator there, may write.
+    /// Wine keeps who made something as its owner, and of the entries what Unix can say: what everybody may do. Whether the owner
+    /// may write is there the same as the read-only attribute, which is set later.
     #[test]
     fn owner_and_permissions_go_out_and_come_back() {
         let dir = tempfile::tempdir().unwrap();
         let target = small(dir.path());
         assert!(target.has(Feature::SecurityDescriptors), "{:?}", target.support);
-        let me = accounts::this_user().unwrap();
-        let grant = |sid: Sid, mask| Ace { ace_type: 0, flags: 0, mask, sid };
-        for (path, mine) in [("file", READ), ("folder", READ | WRITE), ("file", READ | WRITE)] {
-            let dacl = [grant(Sid::administrators(), mine), grant(me.clone(), mine)];
+        let (me, everybody) = (accounts::this_user().unwrap(), Sid::of_authority(1).with_rid(0));
+        let grant = |sid: &Sid, mask| Ace { ace_type: 0, flags: 0, mask, sid: sid.clone() };
+        for (path, others) in [("file", 0), ("file", READ), ("folder", READ), ("folder", 0), ("file", 0)] {
+            let mut dacl = vec![grant(&Sid::administrators(), ALL), grant(&me, ALL)];
+            dacl.extend((others != 0).then(|| grant(&everybody, others)));
             for owner in [Sid::administrators(), me.clone()] {
                 let security = SecurityDescriptor::build(0x1000, &owner, &dacl).unwrap();
                 let metadata = Metadata { security: Some(security), ..Metadata::default() };
                 target.set(&path.into(), &metadata).unwrap();
                 let got = target.get(&path.into()).unwrap().security.unwrap();
                 assert!([&owner, &me].contains(&&got.owner().unwrap()), "{path}: {got:?}");
-                let masks = got.dacl().unwrap().into_iter().filter(|ace| ace.sid == me).map(|ace| ace.mask);
-                assert_eq!(masks.fold(0, |all, mask| all | mask) & (READ | WRITE), mine, "{path}: {got:?}");
+                let granted = |sid: &Sid| {
+                    let masks = got.dacl().unwrap().into_iter().filter(|ace| ace.sid == *sid);
+                    masks.fold(0, |all, ace| all | ace.mask) & (READ | WRITE)
+                };
+                assert_eq!((granted(&me), granted(&everybody)), (READ | WRITE, others), "{path}: {got:?}");
             }
         }
     }
