@@ -3,7 +3,7 @@
 //! [`plan()`] decides for every item where it goes and what happens to what is there already, and counts what the target
 //! cannot hold. [`act()`] carries the plan out. Seen through a [`Rehearsal`] of the target it is a dry run: the same
 //! code, except that nothing is written. Every change is in the journal before it is made; when an inject fails it is
-//! taken back at once, and [`undo`] takes back one that succeeded.
+//! taken back at once, and [`undo()`] takes back one that succeeded.
 //!
 //! Not guaranteed: that what somebody else changes in the target during the run survives. What was written between an
 //! inject and its undo stays (see `undo`).
@@ -251,7 +251,7 @@ pub fn undo(journal: &Path, record: &Record) -> Result<PathBuf, InjectError> {
     Ok(root)
 }
 
-/// As [`undo`], in a target that is open.
+/// As [`undo()`], in a target that is open.
 ///
 /// # Errors
 /// When the journal cannot be used. What could not be brought back is noted in the record.
