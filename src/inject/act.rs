@@ -7,7 +7,7 @@ mod hives;
 mod running;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     io::{self, Read},
     path::PathBuf,
     sync::{
@@ -23,11 +23,11 @@ use zeroize::Zeroizing;
 
 use super::{
     InjectError, Journal, Placed, Source,
-    journal::{self, Entry},
+    journal::{self, Entry, LeftFile},
     plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
     private,
     settle::{Finished, links},
-    target::{ATTRIBUTE_COMPRESSED, Layout, Metadata, Target, TargetError, Writer},
+    target::{ATTRIBUTE_COMPRESSED, Found, Layout, Metadata, Target, TargetError, Writer},
     undo,
 };
 use crate::{
@@ -99,7 +99,6 @@ pub fn act(
         registry: AtomicU64::new(0),
         jobs: Mutex::default(),
         bytes: AtomicU64::new(0),
-        latest: AtomicU64::new(0),
     };
     record.progress.expect(plan.file_count() as u64, plan.bytes);
     run.everything(plan).map_err(|cause| run.take_back(cause))?;
@@ -133,8 +132,6 @@ struct Run<'a> {
     registry: AtomicU64,
     jobs: Mutex<Vec<Finished>>,
     bytes: AtomicU64,
-    /// The latest time of last write that anything was given.
-    latest: AtomicU64,
 }
 
 /// A step and the item it is about.
@@ -197,9 +194,35 @@ impl Run<'_> {
         self.target.sync().map_err(|error| self.target_error(error))?;
         self.check_cancelled()?;
         self.do_jobs(&plan.jobs)?;
-        let latest = FileTime(self.latest.load(Ordering::Relaxed).max(FileTime::now().0));
-        self.journal.write(&Entry::Finished { latest: Some(latest) })?;
+        self.tell_what_is_left(plan)?;
+        self.journal.write(&Entry::Finished {})?;
         self.journal.sync()
+    }
+
+    /// Writes down what the files are like now, by which an undo knows those that were changed since. Of a folder that cannot
+    /// be listed nothing is known, so that an undo leaves what is in it.
+    fn tell_what_is_left(&self, plan: &Plan) -> Result<(), InjectError> {
+        if self.journal.path().is_none() {
+            return Ok(());
+        }
+        let mut told = HashSet::new();
+        let mut tell = |folder: WinPath, listing: Vec<Found>| {
+            if !told.insert(folder.to_upper()) {
+                return Ok(());
+            }
+            let files = listing.into_iter().filter(|found| !found.is_folder).map(LeftFile::of).collect();
+            self.journal.write(&Entry::Left { folder, files })
+        };
+        for folder in self.journal.profiles() {
+            undo::each_folder(self.target, folder, &mut tell)?;
+        }
+        let folders: BTreeSet<WinPath> = plan.paths().filter_map(WinPath::parent).collect();
+        for folder in folders {
+            if let Ok(listing) = self.target.list(&folder) {
+                tell(folder, listing)?;
+            }
+        }
+        Ok(())
     }
 
     /// Enters a folder that is there and returns what it was like.
@@ -596,8 +619,6 @@ impl Run<'_> {
 
     /// Sets metadata. What the target refuses for this item is noted.
     fn set(&self, path: &WinPath, metadata: &Metadata) -> Result<(), InjectError> {
-        let modified = metadata.times.map_or(0, |times| times.modified.0);
-        self.latest.fetch_max(modified, Ordering::Relaxed);
         match self.target.set(path, metadata).map_err(|error| self.failure(error)) {
             Ok(()) => Ok(()),
             Err(Failure::Run(error)) => Err(error),

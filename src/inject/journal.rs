@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     InjectError, private,
     running::{Group, RegistryEdit, RunningWindows},
-    target::{Metadata, Target},
+    target::{Found, Metadata, Target},
 };
 use crate::{
     gather::Hash,
-    nt::{FileTime, SecurityDescriptor, Sid, WinPath},
+    nt::{FileTime, NtString, SecurityDescriptor, Sid, WinPath},
     sys::files::{self, Protection},
 };
 
@@ -107,13 +107,16 @@ pub enum Entry {
         #[serde(flatten)]
         group: Group,
     },
-    /// The last line of an inject that came to its end.
-    Finished {
-        /// Nothing of it was written later than this, nor has a later time: neither the clock's time then, nor that of a
-        /// file whose old computer had a clock that was ahead.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        latest: Option<FileTime>,
+    /// What the files of a folder were like when the inject had ended, for each folder that it made files in and each of a
+    /// profile that was made for it. An undo leaves alone what is not like that any more.
+    Left {
+        /// Which.
+        folder: WinPath,
+        /// All that are no folders.
+        files: Vec<LeftFile>,
     },
+    /// The last line of an inject that came to its end.
+    Finished {},
     /// The last line after everything was taken back.
     Undone {
         /// How many things were left as they were because they came or changed after the inject.
@@ -122,10 +125,31 @@ pub enum Entry {
     },
 }
 
+/// A file as an inject left it. Times of last write are compared with each other and never with a clock: that of a boot
+/// image may be wrong, and the old computer's may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftFile {
+    /// Its name.
+    pub(super) name: NtString,
+    /// Last write of its data.
+    pub(super) modified: FileTime,
+    /// Length of its data.
+    pub(super) size: u64,
+}
+
+impl LeftFile {
+    /// As a listing tells it.
+    pub(super) fn of(found: Found) -> Self {
+        Self { name: found.name, modified: found.modified, size: found.size }
+    }
+}
+
 /// A journal being written.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// The folders of profiles that were made.
+    profiles: Mutex<Vec<WinPath>>,
     /// None in a rehearsal, which has nothing to take back.
     file: Option<Mutex<fs_err::File>>,
 }
@@ -141,7 +165,7 @@ impl Journal {
         let file = files::create_private(path, security.as_ref().map(SecurityDescriptor::as_bytes))
             .map_err(|error| InjectError::Journal { source: naming(path, &error) })?;
         let file = fs_err::File::from_parts(file, path);
-        let journal = Self { path: path.into(), file: Some(Mutex::new(file)) };
+        let journal = Self { path: path.into(), profiles: Mutex::default(), file: Some(Mutex::new(file)) };
         // The undo may be started from another folder.
         let root = std::path::absolute(target.root()).map_err(|source| InjectError::Journal { source })?;
         let running = target.running().is_some();
@@ -160,12 +184,12 @@ impl Journal {
             .append(true)
             .open(path)
             .map_err(|source| InjectError::Journal { source })?;
-        Ok(Self { path: path.into(), file: Some(Mutex::new(file)) })
+        Ok(Self { path: path.into(), profiles: Mutex::default(), file: Some(Mutex::new(file)) })
     }
 
     /// A journal that keeps nothing, for a dry run.
     pub fn nowhere() -> Self {
-        Self { path: PathBuf::new(), file: None }
+        Self { path: PathBuf::new(), profiles: Mutex::default(), file: None }
     }
 
     /// Where it is written; none for a dry run.
@@ -179,11 +203,19 @@ impl Journal {
     /// When it could not be written; then the change must not be made.
     pub fn write(&self, entry: &Entry) -> Result<(), InjectError> {
         let Some(file) = &self.file else { return Ok(()) };
+        if let Entry::Profile { holds: Some(holds), .. } = entry {
+            self.profiles.lock().unwrap_or_else(PoisonError::into_inner).extend(holds.first().cloned());
+        }
         let mut line =
             serde_json::to_vec(entry).map_err(|error| InjectError::Journal { source: error.into() })?;
         line.push(b'\n');
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line).map_err(|source| InjectError::Journal { source })
+    }
+
+    /// The folders of the profiles that were made for the inject.
+    pub(super) fn profiles(&self) -> Vec<WinPath> {
+        self.profiles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sees to it that the lines so far survive a power cut too.
@@ -205,8 +237,8 @@ pub(super) struct Journalled {
     pub(super) running: bool,
     /// Of this computer.
     pub(super) computer: Option<Sid>,
-    /// When the inject had come to its end.
-    pub(super) latest: Option<FileTime>,
+    /// The inject came to its end.
+    pub(super) is_finished: bool,
     /// All changes, in the order in which they were made.
     pub(super) entries: Vec<Entry>,
 }
@@ -229,7 +261,11 @@ pub(super) fn read_trusted(path: &Path) -> Result<Journalled, InjectError> {
     let file = fs_err::File::open(path).map_err(|source| InjectError::Journal { source })?;
     let who = match files::protection(file.file(), path) {
         Protection::Descriptor(bytes) => {
-            SecurityDescriptor::parse(&bytes).ok().and_then(|security| private::who_else_writes(&security))
+            // One that cannot be read may let anybody in.
+            SecurityDescriptor::parse(&bytes).map_or_else(
+                |_| Some("somebody unknown".to_owned()),
+                |security| private::who_else_writes(&security),
+            )
         }
         Protection::Open => Some("others than its owner".to_owned()),
         Protection::Closed | Protection::Unknown => None,
@@ -261,11 +297,8 @@ fn read_from(path: &Path, file: fs_err::File) -> Result<Journalled, InjectError>
         }
     }
     let (root, running, computer) = started.ok_or_else(|| not_a_journal(1))?;
-    let latest = entries.iter().find_map(|entry| match entry {
-        Entry::Finished { latest } => *latest,
-        _ => None,
-    });
-    Ok(Journalled { root, running, computer, latest, entries })
+    let is_finished = entries.contains(&Entry::Finished {});
+    Ok(Journalled { root, running, computer, is_finished, entries })
 }
 
 /// An error with the file it is about.

@@ -1,12 +1,12 @@
 //! Takes the changes of an inject back, the last first.
 //!
-//! An undo removes what the inject made and brings back what it moved away; it destroys nothing that came later. What was
-//! written after the inject ended stays, a folder or key that holds something else stays, a value of the registry that has
+//! An undo removes what the inject made and brings back what it moved away; it destroys nothing that came later. A file that
+//! is not as the inject left it stays, a folder or key that holds something else stays, a value of the registry that has
 //! other data by now stays, and a profile that Windows made for the inject stays, with its account, once it was used. Each of
 //! these is noted.
 //!
-//! Not noticed: a file that was written later and given an earlier time; and, where the inject did not come to its end,
-//! what was written to its own files since.
+//! Not noticed: other contents of the same length under the same time; and, where the inject did not come to its end, what
+//! was written to its own files since.
 
 use std::{
     cell::RefCell,
@@ -15,6 +15,7 @@ use std::{
 };
 
 use super::{
+    InjectError,
     journal::{Entry, Journalled},
     running::{RegistryEdit, RunningWindows},
     target::{Found, Metadata, Target, TargetError},
@@ -55,7 +56,8 @@ impl From<TargetError> for Stays {
 
 /// Takes everything of a journal back.
 pub(super) fn take_back(target: &dyn Target, journal: &Journalled, record: &Record) -> Left {
-    let mut undo = Undo::new(target, journal.latest, record);
+    let left = journal.is_finished.then(|| left_files(&journal.entries));
+    let mut undo = Undo::new(target, left, record);
     undo.look_at_profiles(&journal.entries);
     undo.all(&journal.entries)
 }
@@ -67,20 +69,40 @@ pub(super) fn take_back_now(target: &dyn Target, entries: &[Entry], record: &Rec
 
 struct Undo<'a> {
     target: &'a dyn Target,
-    /// What was written later than this is not the inject's.
-    latest: Option<FileTime>,
+    /// The files as the inject left them; none where it did not come to its end.
+    left: Option<Files>,
     record: &'a Record,
     /// The users whose profiles stay, and why.
     staying: Vec<(Sid, String)>,
-    /// The files that were written later, by folder and upper-case name. Each folder is looked at once, when the first entry
-    /// is about something in it; entries are in the order of the old disk, not of folders.
-    later: RefCell<HashMap<WinPath, HashSet<NtString>>>,
+    /// The files as they are. Each folder is looked at once, when the first entry is about something in it; entries are in
+    /// the order of the old disk, not of folders.
+    now: RefCell<Files>,
+}
+
+/// Time of last write and length.
+type Look = (FileTime, u64);
+/// Files by the upper-case path of their folder and their upper-case name.
+type Files = HashMap<WinPath, HashMap<NtString, Look>>;
+
+fn left_files(entries: &[Entry]) -> Files {
+    let mut all = Files::new();
+    for entry in entries {
+        if let Entry::Left { folder, files } = entry {
+            let looks = files.iter().map(|file| (file.name.to_upper(), (file.modified, file.size)));
+            all.entry(folder.to_upper()).or_default().extend(looks);
+        }
+    }
+    all
+}
+
+/// True when a file is as it was.
+fn is_same(now: Look, left: Look) -> bool {
+    now.1 == left.1 && now.0.0.abs_diff(left.0.0) < STEP
 }
 
 impl<'a> Undo<'a> {
-    fn new(target: &'a dyn Target, latest: Option<FileTime>, record: &'a Record) -> Self {
-        let latest = latest.map(|time| FileTime(time.0.saturating_add(STEP)));
-        Self { target, latest, record, staying: Vec::new(), later: RefCell::default() }
+    fn new(target: &'a dyn Target, left: Option<Files>, record: &'a Record) -> Self {
+        Self { target, left, record, staying: Vec::new(), now: RefCell::default() }
     }
 
     fn all(&mut self, entries: &[Entry]) -> Left {
@@ -133,7 +155,8 @@ impl<'a> Undo<'a> {
             Entry::Started { .. }
             | Entry::Refused {}
             | Entry::Rewritten { .. }
-            | Entry::Finished { .. }
+            | Entry::Left { .. }
+            | Entry::Finished {}
             | Entry::Undone { .. } => return None,
         })
     }
@@ -185,12 +208,12 @@ impl<'a> Undo<'a> {
     }
 
     fn remove(&self, path: &WinPath) -> Result<(), Stays> {
-        if self.is_later(path) {
+        if self.is_changed(path)? {
             return Err(Stays::Kept("it was written after the inject, and stays".to_owned()));
         }
         match self.target.remove(path) {
             Err(error) if error.is_absent() => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && self.latest.is_some() => {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && self.left.is_some() => {
                 Err(Stays::Kept(NOT_EMPTY.to_owned()))
             }
             other => Ok(other?),
@@ -203,7 +226,7 @@ impl<'a> Undo<'a> {
         if !self.target.exists(aside)? {
             return Ok(());
         }
-        if self.is_later(path) {
+        if self.is_changed(path)? {
             return Err(Stays::Kept(format!(
                 "it was written after the inject, and stays; what was there before is {aside}"
             )));
@@ -213,24 +236,39 @@ impl<'a> Undo<'a> {
         Ok(self.target.set(path, before)?)
     }
 
-    /// True for a file that was written after the inject ended. What Windows writes to a hive may be in one of its logs
-    /// first, and what is in the logs is nothing without their hive.
-    fn is_later(&self, path: &WinPath) -> bool {
-        let Some(latest) = self.latest else { return false };
+    /// True for a file that is not as the inject left it. What Windows writes to a hive may be in one of its logs first, and
+    /// what is in the logs is nothing without their hive.
+    fn is_changed(&self, path: &WinPath) -> Result<bool, TargetError> {
+        let Some(left) = &self.left else { return Ok(false) };
         let hive = hive_of_log(path).unwrap_or_else(|| path.clone());
         let logs = crate::windows::hive_logs(&hive);
-        [hive].iter().chain(&logs).any(|path| self.is_listed_as_later(path, latest))
+        for path in [hive].iter().chain(&logs) {
+            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            let was = left.get(&folder.to_upper()).and_then(|files| files.get(&name.to_upper()));
+            match (self.look(&folder, &name)?, was.copied()) {
+                (None, _) => {}
+                (Some(now), Some(was)) if is_same(now, was) => {}
+                (Some(_), _) => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
-    fn is_listed_as_later(&self, path: &WinPath, latest: FileTime) -> bool {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let mut later = self.later.borrow_mut();
-        let names = later.entry(folder).or_insert_with_key(|folder| {
-            let found = self.target.list(folder).unwrap_or_default();
-            let is_later = |found: &Found| !found.is_folder && found.modified > latest;
-            found.into_iter().filter(is_later).map(|found| found.name.to_upper()).collect()
-        });
-        names.contains(&name.to_upper())
+    /// What a file is like now; none when it is not there.
+    fn look(&self, folder: &WinPath, name: &NtString) -> Result<Option<Look>, TargetError> {
+        let mut now = self.now.borrow_mut();
+        let key = folder.to_upper();
+        if !now.contains_key(&key) {
+            let listing = match self.target.list(folder) {
+                Err(error) if error.is_absent() => Vec::new(),
+                other => other?,
+            };
+            // Nobody's work is in an empty file or a link, and what is a link may look like a folder for a while.
+            let files = listing.into_iter().filter(|found| !found.is_folder && found.size > 0);
+            let looks = files.map(|found| (found.name.to_upper(), (found.modified, found.size))).collect();
+            now.insert(key.clone(), looks);
+        }
+        Ok(now.get(&key).and_then(|files| files.get(&name.to_upper())).copied())
     }
 
     /// Finds out, before anything is taken back, whose profiles stay.
@@ -287,11 +325,15 @@ impl<'a> Undo<'a> {
         // The first of them is the profile's folder.
         let folder = holds.first().filter(|folder| self.target.exists(folder).unwrap_or(true))?;
         let known: HashSet<WinPath> = holds.iter().map(WinPath::to_upper).collect();
-        let latest = self.latest.unwrap_or(FileTime(u64::MAX));
         let walked = walk(self.target, folder, &mut |path, found| {
             let key = path.to_upper();
             let is_known = known.contains(&key) || made.contains(&key);
-            match is_known && (found.is_folder || found.modified <= latest) {
+            let is_as_left = self.left.as_ref().is_none_or(|left| {
+                let was = left.get(&key.parent().unwrap_or_default());
+                let was = was.and_then(|files| files.get(&found.name.to_upper()));
+                was.is_some_and(|was| is_same((found.modified, found.size), *was))
+            });
+            match is_known && (found.is_folder || found.size == 0 || is_as_left) {
                 true => Ok(()),
                 false => Err(format!("{path} came or changed after the inject, so it stays")),
             }
@@ -308,6 +350,21 @@ pub(super) fn contents_of_profile(target: &dyn Target, folder: &WinPath) -> Opti
         Ok(())
     });
     walked.ok().map(|()| all)
+}
+
+/// Gives each folder of a profile with what is in it, its own first. What cannot be listed is left out.
+pub(super) fn each_folder(
+    target: &dyn Target,
+    folder: WinPath,
+    each: &mut dyn FnMut(WinPath, Vec<Found>) -> Result<(), InjectError>,
+) -> Result<(), InjectError> {
+    let mut waiting = vec![folder];
+    while let Some(folder) = waiting.pop() {
+        let Ok(listing) = target.list(&folder) else { continue };
+        waiting.extend(listing.iter().filter(|found| found.is_folder).map(|found| folder.join(&found.name)));
+        each(folder, listing)?;
+    }
+    Ok(())
 }
 
 /// Looks at everything in a folder. Links are not followed.

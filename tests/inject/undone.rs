@@ -14,25 +14,31 @@ fn an_undo_keeps_what_was_written_after_the_inject() {
     fs_err::write(root.join("d/replaced"), "target").unwrap();
     fs_err::write(root.join("d/replaced too"), "target").unwrap();
     let mut p = Personality::default();
-    for name in [r"\d\replaced", r"\d\replaced too", r"\new\made", r"\new\changed"] {
+    for name in [r"\d\replaced", r"\d\replaced too", r"\new\made", r"\new\changed", r"\new\older"] {
         p.file(name, b"personality", |_, _| {});
     }
     // The old computer's clock was ahead: that is no sign of a change.
-    p.file(r"\from the future", b"x", |_, item| item.times.modified = FileTime(140_000_000_000_000_000));
+    p.file(r"\from the future", b"x", |_, item| item.times.modified = FileTime(200_000_000_000_000_000));
     let journal = dir.path().join("journal");
     inject_into(&[&p], &root, &journal, Merge::Replace, &Record::default()).unwrap();
-    for (name, is_there) in [("d/replaced", true), ("new/changed", true), ("new/later", false)] {
+    // Neither that time nor the clock's says what is new, and one that is older may have been copied over it.
+    let (now, ago) = (150_000_000_000_000_000, 100_000_000_000_000_000);
+    for (name, is_there, time) in [
+        ("d/replaced", true, now),
+        ("new/changed", true, now),
+        ("new/older", true, ago),
+        ("new/later", false, now),
+    ] {
         let path = root.join(name);
         assert_eq!(path.exists(), is_there, "{name}");
         fs_err::write(&path, "mine").unwrap();
         let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
-        let time = FileTime(150_000_000_000_000_000).to_system_time();
-        file.file().set_modified(time).unwrap();
+        file.file().set_modified(FileTime(time).to_system_time()).unwrap();
     }
     let record = Record::default();
     inject::undo(&journal, &record).unwrap();
     let read = |name: &str| fs_err::read_to_string(root.join(name)).ok();
-    for mine in ["d/replaced", "new/changed", "new/later"] {
+    for mine in ["d/replaced", "new/changed", "new/older", "new/later"] {
         assert_eq!(read(mine).as_deref(), Some("mine"), "{mine}");
     }
     assert_eq!(read("d/replaced too").as_deref(), Some("target"));
@@ -43,13 +49,14 @@ fn an_undo_keeps_what_was_written_after_the_inject() {
         .map(|entry| entry.unwrap().path())
         .find(|path| path.to_string_lossy().contains("set-aside"))
         .unwrap();
-    assert_eq!(notes.len(), 4, "{notes:#?}");
-    let (_, where_it_is) = notes[1].1.rsplit_once('\\').unwrap();
+    assert_eq!(notes.len(), 5, "{notes:#?}");
+    let replaced = notes.iter().find(|(item, _)| item.ends_with("replaced")).unwrap();
+    let (_, where_it_is) = replaced.1.rsplit_once('\\').unwrap();
     assert_eq!(fs_err::read_to_string(aside.join(where_it_is)).unwrap(), "target");
     // Once more does nothing, and says so.
     let (code, said) = undo_by_program(&journal);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("it was undone before; 4 things that are newer than the inject stayed"), "{said}");
+    assert!(said.contains("it was undone before; 5 things that are newer than the inject stayed"), "{said}");
 }
 
 fn undo_by_program(journal: &Path) -> (Option<i32>, String) {

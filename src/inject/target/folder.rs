@@ -14,7 +14,7 @@ use std::{
 
 use rustix::{
     fd::{AsFd, AsRawFd, OwnedFd},
-    fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps},
+    fs::{self, AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, Timespec, Timestamps},
     io::Errno,
 };
 
@@ -183,16 +183,17 @@ impl Target for Folder {
                     continue;
                 }
                 // What cannot be looked at is in the way all the same.
-                let stat = fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+                // The kernel remembers for a while what it was told before ntfs-3g was given other times.
+                let flags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::STATX_FORCE_SYNC);
+                let stat = fs::statx(&fd, name, flags, StatxFlags::BASIC_STATS).ok();
+                let is =
+                    |kind| stat.is_some_and(|stat| FileType::from_raw_mode(u32::from(stat.stx_mode)) == kind);
                 found.push(Found {
                     name: from_os(OsStr::from_bytes(name.to_bytes())),
-                    is_folder: stat
-                        .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
-                    size: stat
-                        .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-                        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0)),
+                    is_folder: is(FileType::Directory),
+                    size: stat.filter(|_| is(FileType::RegularFile)).map_or(0, |stat| stat.stx_size),
                     modified: stat
-                        .map(|stat| file_time(stat.st_mtime, stat.st_mtime_nsec))
+                        .map(|stat| file_time(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec))
                         .unwrap_or_default(),
                 });
             }
