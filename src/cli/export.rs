@@ -101,12 +101,18 @@ pub(super) fn run(console: &Console, args: &args::Export) -> Result<Exit, UserEr
         false => to_folder(console, &sources, args, &record),
     };
     let result = result.and_then(|()| match record.progress.snapshot().done_items {
-        0 if !names.is_everything() => Err(nothing_matches(args)),
+        0 if !names.is_everything() => {
+            if is_zip {
+                // This run made it, and no file is in it.
+                let _ = fs_err::remove_file(&args.to);
+            }
+            Err(nothing_matches(args))
+        }
         _ => Ok(()),
     });
-    if let (Err(_), false) = (&result, was_there) {
-        // A zip file without files, or the folder that was made and is empty again.
-        let _ = if is_zip { fs_err::remove_file(&args.to) } else { fs_err::remove_dir(&args.to) };
+    if let (Err(_), false, false) = (&result, was_there, is_zip) {
+        // The folder that was made and is empty again.
+        let _ = fs_err::remove_dir(&args.to);
     }
     result?;
     for (old, new) in placed.iter().flat_map(Below::escaped) {

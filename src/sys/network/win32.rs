@@ -35,7 +35,8 @@ pub struct Connection {
 #[allow(unsafe_code)]
 pub fn connect(share: &str, user: &str, password: &str) -> io::Result<Connection> {
     // Where that cannot be told, one connection too many stays: better than one too few.
-    let was_there = connections().map_or(true, |all| all.iter().any(|one| one.eq_ignore_ascii_case(share)));
+    let was_there =
+        connections().map_or(true, |all| all.iter().any(|one| one.to_lowercase() == share.to_lowercase()));
     let mut name = wide(share);
     let user = wide(user);
     let password = wide_secret(password);

@@ -49,6 +49,8 @@ const MAX_SECURITY: u32 = 1 << 20;
 const PARTS: u32 = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
 /// Where programs find the control set in use.
 const CURRENT: &str = r"SYSTEM\CurrentControlSet";
+/// On a 64-bit Windows a link of its own, too.
+const CLASSES_OF_32_BIT: &str = r"SOFTWARE\Wow6432Node\Classes";
 /// Data of a value at first; most are smaller.
 const BUFFER: usize = 64 * 1024;
 /// Largest data of a value that are read. Windows names no limit; beyond, it is no setting.
@@ -308,7 +310,8 @@ pub fn value(root: Root, path: &NtString, name: &NtString) -> io::Result<Option<
     Ok(found.map(|(_, kind, data)| (kind, data)))
 }
 
-/// Makes a key with all that is missing above it, with this look where one is given, else as Windows makes one there.
+/// Makes a key with all that is missing above it, with this look where one is given, else as Windows makes one there. One that
+/// is there stays as it is.
 ///
 /// # Errors
 /// When a link is on the way, or Windows refuses.
@@ -317,6 +320,10 @@ pub fn make_key(root: Root, path: &NtString, look: Option<&Look>) -> io::Result<
     let Some(look) = look else { return reach(root, path, KEY_READ, true).map(drop) };
     let (above, name) = split(path);
     let Some(above) = reach_parent(root, &above, true)? else { return Err(io::ErrorKind::NotFound.into()) };
+    if child(above.handle(root), path, &name, KEY_QUERY_VALUE, None)?.is_some() {
+        // Somebody made it meanwhile, with the look that he wanted.
+        return Ok(());
+    }
     let may_see_audit = KEY_READ | WRITE_DAC | WRITE_OWNER | ACCESS_SYSTEM_SECURITY;
     let (key, parts) = match child(above.handle(root), path, &name, may_see_audit, Some(look.class.as_ref()))
     {
@@ -402,7 +409,8 @@ fn child(
     access: REG_SAM_FLAGS,
     makes: Option<Option<&NtString>>,
 ) -> io::Result<Option<Key>> {
-    let is_windows_own = name.eq_ignore_case(&CURRENT.into());
+    let is_windows_own =
+        name.eq_ignore_case(&CURRENT.into()) || path.eq_ignore_case(&CLASSES_OF_32_BIT.into());
     let option = if is_windows_own { 0 } else { REG_OPTION_OPEN_LINK };
     let unless_link = |key: Key| match key.is_link() {
         false => Ok(Some(key)),
