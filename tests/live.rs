@@ -348,6 +348,7 @@ fn wishes(users: &[&str], domains: &[&str]) -> Wishes {
         tool: None,
         create: None,
         run_commands: false,
+        groups: Vec::new(),
         refused: BTreeMap::new(),
     }
 }
@@ -568,8 +569,12 @@ fn missing_accounts_wait_for_the_first_start_of_a_windows_that_is_off() {
         include: vec!["*".into()],
         exclude: Vec::new(),
     }];
+    // What is said now comes before what the extraction was told.
+    let told = ChangeGroup { to: "Guests".into(), ..anna.header.groups[0].clone() };
+    let now = std::mem::replace(&mut anna.header.groups[0], told);
     let olds = [OldPersonality { header: &anna.header, source: &anna }];
-    let outcomes = carry_out(&*target, &olds, creating(true, ""), None);
+    let wished = Wishes { groups: vec![now], ..creating(true, "") };
+    let outcomes = carry_out(&*target, &olds, wished, None);
     let refusal = outcomes.settlers[0].refusal.as_ref().unwrap();
     assert!(refusal.reason.contains("first start of the new Windows"), "{refusal:?}");
     let command = r#"coldstate inject --live --datastore FOLDER --computer "OLDPC" --user "anna""#;

@@ -7,7 +7,12 @@ use std::{
 
 use super::{error::UserError, exit::Exit};
 use crate::{
-    inject::AccountPassword, nt::FileTime, rules::Offline, store::Password, taskseq::Heading,
+    gather::RuleFile,
+    inject::AccountPassword,
+    nt::FileTime,
+    rules::{ChangeGroup, Offline},
+    store::Password,
+    taskseq::Heading,
     windows::ProfileKind,
 };
 use zeroize::Zeroizing;
@@ -550,9 +555,16 @@ pub(super) struct Inject {
     /// Inject into the Windows that runs here, as an administrator; users who are logged on are left out
     #[arg(long, conflicts_with = "target", help_heading = "Target")]
     pub(super) live: bool,
-    /// Template: its users, and what it says of collisions; its rules travel with the personalities
+    /// Template: its users, and what it says of collisions; or a Config.xml of USMT: its local groups. Rules travel with
+    /// the personalities
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub(super) config: Option<PathBuf>,
+    /// Rule files that USMT's command line names again at this point.
+    #[arg(skip)]
+    pub(super) named_again: Vec<RuleFile>,
+    /// What a Config.xml says of local groups.
+    #[arg(skip)]
+    pub(super) groups: Vec<ChangeGroup>,
     #[command(flatten)]
     pub(super) users: Users,
     /// Becomes another account in the new Windows: OLD and NEW are NAME, DOMAIN\NAME (`.` is the computer) or a SID (may

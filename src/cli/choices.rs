@@ -124,6 +124,12 @@ impl Choices {
         self.configs.iter().flat_map(|config| config.groups.iter().cloned()).collect()
     }
 
+    /// The administrator's files, without the built-in ones.
+    pub(super) fn own_files(&self) -> impl Iterator<Item = RuleFile> {
+        let builtin: Vec<&str> = rules::builtin().iter().map(|(name, _)| *name).collect();
+        self.files.iter().filter(move |file| !builtin.contains(&&*file.name)).cloned()
+    }
+
     /// Detail of the log.
     pub(super) fn log_level(&self) -> LogLevel {
         let template = self.template.as_ref().and_then(|template| template.log);

@@ -20,15 +20,15 @@ use super::{
     users::profile_kind,
 };
 use crate::{
-    gather::Collisions,
+    gather::{Collisions, RuleFile},
     inject::{
         self, AccountPassword, AccountRules, Done, HiveStep, InjectError, Job, Journal, Loss, NewAccounts,
         OldPersonality, Options, Placed, Plan, RegistryEdit, Rehearsal, Settled, Settler, StoredPersonality,
         Target, Wishes,
     },
     nt::{NtString, WinPath, counted},
-    record::{Note, Record, State, Step},
-    rules::Collision,
+    record::{Note, Outcome, Record, State, Step},
+    rules::{Collision, Config},
     store::Personality,
     taskseq::Phase,
 };
@@ -68,7 +68,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     if let Some(journal) = &args.undo {
         return undo(console, journal);
     }
-    let args = &by_template(console, args.clone())?;
+    let args = &by_config(console, args.clone())?;
     let datastore = needed(args.datastore.as_ref(), "--datastore FOLDER")?;
     let computer = needed(args.computer.as_ref(), "--computer NAME")?;
     let mut target = open(args)?;
@@ -84,6 +84,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
+    note_other_rules(&record, &args.named_again, &selected.personalities);
     tell(console, computer, &selected.personalities);
     interrupt::cancels(&record);
     record.course.users(selected.personalities.iter().map(|one| one.user().to_owned()));
@@ -116,13 +117,21 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     result
 }
 
-/// Adds what a template says of an injection: whose personalities, and what happens on a collision. Its rules and
-/// components were chosen at the extraction, and travel with the personalities. The command line comes first.
-fn by_template(console: &Console, mut args: args::Inject) -> Result<args::Inject, UserError> {
+/// Adds what a template says of an injection: whose personalities, and what happens on a collision; or what a Config.xml
+/// says of local groups. Rules and components were chosen at the extraction, and travel with the personalities. The
+/// command line comes first.
+fn by_config(console: &Console, mut args: args::Inject) -> Result<args::Inject, UserError> {
     let Some(config) = args.config.clone() else { return Ok(args) };
-    let message = format!("`{}` is no template.", config.display());
+    let message = format!("`{}` is no template and no Config.xml.", config.display());
     let choices = Choices::load(console, &args::Choose { config: vec![config], ..args::Choose::default() })?;
+    args.groups.extend(choices.groups());
+    if choices.configs.iter().any(Config::is_about_extraction) {
+        args.named_again.extend(choices.own_files());
+    }
     let Some(template) = choices.template else {
+        if !choices.configs.is_empty() {
+            return Ok(args);
+        }
         return Err(UserError::new(Exit::RuleFile, message)
             .hint("Give a template of coldstate; `coldstate rules schema` prints its schema."));
     };
@@ -136,6 +145,18 @@ fn by_template(console: &Console, mut args: args::Inject) -> Result<args::Inject
     users.exclude_users.extend(template.users.exclude);
     args.merge = args.merge.or(template.file_collision.map(of_template));
     Ok(args)
+}
+
+/// Notes each rule file that is named now and had no part in the extraction: what it would choose was not asked for then.
+fn note_other_rules(record: &Record, named: &[RuleFile], personalities: &[Personality]) {
+    let had_part = |file: &&RuleFile| {
+        let known = personalities.iter().flat_map(|one| &one.header.rules);
+        known.into_iter().any(|known| known.hash == file.hash)
+    };
+    for file in named.iter().filter(|file| !had_part(file)) {
+        let reason = "it had no part in the extraction, whose rules hold; extract with it to use it";
+        record.note(Outcome::Skipped, &*file.name, reason);
+    }
 }
 
 /// Opens what the personalities go into.
@@ -213,7 +234,8 @@ fn wishes(
     let run_commands = args.run_rule_commands;
     let tool = tool.map(read).transpose()?;
     let refused = BTreeMap::new();
-    Ok(Some((folder, Wishes { accounts, collision, tool, create, run_commands, refused })))
+    let groups = args.groups.clone();
+    Ok(Some((folder, Wishes { accounts, collision, tool, create, run_commands, groups, refused })))
 }
 
 fn begin_journal(args: &args::Inject, target: &dyn Target) -> Result<Journal, UserError> {

@@ -60,6 +60,11 @@ pub struct ChangeGroup {
 }
 
 impl Config {
+    /// Whether it says anything of what is taken, and how: components, errors.
+    pub fn is_about_extraction(&self) -> bool {
+        !self.turned_off.is_empty() || !self.errors.is_empty()
+    }
+
     /// Reads a Config.xml.
     ///
     /// # Errors

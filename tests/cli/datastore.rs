@@ -336,5 +336,9 @@ fn a_template_says_who_is_injected_and_who_wins() {
         &["No personality in the datastore `", "` matches --user x*"],
         &words(nobody, &["--user", "x*"]),
     );
-    must_refuse(28, &["people.xml", "is no template", "rules schema"], &words("<migration urlid='x'/>", &[]));
+    must_refuse(
+        28,
+        &["people.xml", "is no template and no Config.xml", "rules schema"],
+        &words("<migration urlid='x'/>", &[]),
+    );
 }

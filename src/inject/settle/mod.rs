@@ -54,7 +54,9 @@ use crate::{
     gather::{Header, Item, KeyItem},
     nt::{NtString, Sid, WinPath},
     record::{Outcome, Record},
-    rules::{CarriedEnvironment, CarriedRule, Collision, Deferred, EffectRules, Remap, work_out},
+    rules::{
+        CarriedEnvironment, CarriedRule, ChangeGroup, Collision, Deferred, EffectRules, Remap, work_out,
+    },
     windows::{self, Installation, Profile, Tree},
 };
 
@@ -80,8 +82,17 @@ pub struct Wishes {
     pub create: Option<NewAccounts>,
     /// Commands that rule files want run are run.
     pub run_commands: bool,
+    /// What becomes of local groups, in the place of what the extraction was told; none where nothing else is said now.
+    pub groups: Vec<ChangeGroup>,
     /// Personalities, by number, that [`prepare()`] found cannot be settled.
     pub refused: BTreeMap<usize, Refusal>,
+}
+
+impl Wishes {
+    /// What becomes of the local groups of a personality.
+    fn groups<'a>(&'a self, header: &'a Header) -> &'a [ChangeGroup] {
+        if self.groups.is_empty() { &header.groups } else { &self.groups }
+    }
 }
 
 /// What becomes of one personality.
@@ -176,7 +187,7 @@ pub fn settle<'a>(
             };
             settler.refusal = Some(prepare::missing_account(&name, one, running));
             if let (None, Some(user)) = (running, &one.header.user) {
-                let groups = groups::of_local_account(user, &one.header.groups);
+                let groups = groups::of_local_account(user, wishes.groups(one.header));
                 queue.password = how.password.clone();
                 queue.add(Job::CreateAccount { name, enabled: how.enabled, groups });
             }
@@ -207,7 +218,7 @@ pub fn settle<'a>(
         };
         commands.wait(std::mem::take(&mut brought.deferred), &mut queue, &mut brought.keys);
         if let (Some(user), Some(account)) = (&one.header.user, &settler.account) {
-            queue.add_user(user, &one.header.groups, account, &windows);
+            queue.add_user(user, wishes.groups(one.header), account, &windows);
             if let Some(sid) = brought.master_keys_of.take().filter(|sid| *sid != account.sid) {
                 master_keys::note(user, &sid, &mut brought.keys);
             }

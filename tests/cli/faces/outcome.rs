@@ -66,7 +66,9 @@ fn the_variables_of_usmt_change_nothing() {
     for (name, _) in variables {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }
-    run_with(&desk, &variables, "ScanState.exe @with /c /efs:copyraw --source DISK").ends(3);
+    let ran = run_with(&desk, &variables, "ScanState.exe @with /c /efs:copyraw --source DISK").ends(3);
+    // The one that wants something written.
+    assert!(ran.told().contains("diagnosis.xml is not written; `coldstate rules explain`"), "{}", ran.told());
     let (without, with) = (items(&desk, "store/USMT"), items(&desk, "with/USMT"));
     assert!(
         without.len() > 3
@@ -87,6 +89,44 @@ fn the_variables_of_usmt_change_nothing() {
     }
     assert_eq!(files_below(&desk.path("one")), files_below(&desk.path("two")));
     assert_eq!(files_below(&desk.path("spool")), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn loadstate_says_which_rule_file_scanstate_did_not_have() {
+    let desk = Desk::new();
+    let rules = |name: &str, pattern: &str| {
+        let text = format!(
+            r#"<migration urlid="{name}"><component type="Documents"><displayName>{name}</displayName><role role="Data"><rules>
+            <include><objectSet><pattern type="File">{pattern}</pattern></objectSet></include></rules></role></component></migration>"#
+        );
+        fs_err::write(desk.path(name), text).unwrap();
+    };
+    rules("had.xml", r"%CSIDL_PERSONAL%\* [*]");
+    rules("new.xml", r"%CSIDL_DESKTOP%\* [*]");
+    desk.run("ScanState.exe @store /c /i:@had.xml --source DISK").ends(3);
+    // A copy on another share is the same file; a Config.xml that only maps groups chooses nothing.
+    fs_err::create_dir(desk.path("share")).unwrap();
+    fs_err::copy(desk.path("had.xml"), desk.path("share/had.xml")).unwrap();
+    let config = |inside: &str| {
+        fs_err::write(desk.path("Config.xml"), format!("<Configuration>{inside}</Configuration>")).unwrap();
+    };
+    let load = |name: &str, options: &str| {
+        fs_err::create_dir(desk.path(name)).unwrap();
+        desk.run(&format!("loadstate @store /c {options} --target @{name}"))
+    };
+    config(
+        r#"<ProfileControl><localGroups><mappings><changeGroup from="*" to="Users" appliesTo="MigratedUsers"><include><pattern>*</pattern></include></changeGroup></mappings></localGroups></ProfileControl>"#,
+    );
+    let ran = load("same", "/i:@share/had.xml /config:@Config.xml").ends(3);
+    assert!(!ran.told().contains("had no part"), "{}", ran.told());
+    let ran = load("other", "/i:@share/had.xml /i:@new.xml").ends(3);
+    assert!(ran.told().contains("new.xml: it had no part in the extraction"), "{}", ran.told());
+    assert!(!ran.told().contains("had.xml: it had"), "{}", ran.told());
+    assert_eq!(files_below(&desk.path("other")), files_below(&desk.path("same")));
+    config(r#"<Documents><component displayname="had.xml" migrate="no" ID="x"/></Documents>"#);
+    let ran = load("off", "/config:@Config.xml").ends(3);
+    assert!(ran.told().contains("Config.xml: it had no part in the extraction"), "{}", ran.told());
+    assert_eq!(files_below(&desk.path("off")), files_below(&desk.path("same")));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
     },
     HELP_SHOWN, WORDS, asks_help, choice, config, exclude, help, key, need, number, rules, store_path,
     store_path::{StorePath, Wait},
-    tell, users,
+    tell, tell_variables, users,
 };
 use crate::cli::{
     args::{self, Choose, Verb},
@@ -31,11 +31,15 @@ pub(in super::super) static TABLE: [Switch; 28] = [
         "/i",
         Required("FILE"),
         Done(
-            "read and checked; the rules that hold are those of the extraction, which travel with the store",
+            "read and checked; the rules that hold are those of scanstate, which travel with the store: a file that it did not have is listed, and the run ends with 3",
         ),
     )
     .often(),
-    Switch::new("/config", Required("FILE"), Done("the same")),
+    Switch::new(
+        "/config",
+        Required("FILE"),
+        Done("`--config`: what it says of local groups; components and errors were decided by scanstate, as for `/i`"),
+    ),
     Switch::new(
         "/auto",
         Optional("FOLDER"),
@@ -131,11 +135,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     choice(&line, "/decrypt", &super::ALGORITHMS)?;
     let path = store_path(&line)?;
     let wait = Wait { times: number(&line, "/r", 3)?, seconds: number(&line, "/w", 1)? };
-    let choose = Choose {
-        rules: rules(&line).into_iter().map(Into::into).collect(),
-        config: config(&line)?.into_iter().map(Into::into).collect(),
-        ..Choose::default()
-    };
+    let choose = Choose { rules: rules(&line).into_iter().map(Into::into).collect(), ..Choose::default() };
     let mut native = injection(&line, path)?;
     // Its folder in there, and the computer, are known when the store is open.
     native.option("--datastore", &path.display().to_string());
@@ -148,13 +148,14 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
         Box::new(arguments),
         Box::new(move |console, what| {
             let Verb::Inject(args) = what else { return verb(console, what) };
+            tell_variables(console);
             let mut args = args.clone();
             if args.target.is_none() && !args.live {
                 let message = "This is no Windows that could be the target, and none is named.";
                 return Err(UserError::new(Exit::Unsupported, message)
                     .hint(r"Name the applied one: /offlinewindir:W:\Windows."));
             }
-            Choices::load(console, &choose)?;
+            args.named_again.extend(Choices::load(console, &choose)?.own_files());
             let datastore = store_path.existing(wait)?;
             let store = args::Store { datastore: Some(datastore.clone()), password: args.password.clone() };
             args.computer = Some(computer(console, &store, args.computer)?);
@@ -179,6 +180,7 @@ fn injection(line: &Line, store: &Path) -> Result<Native, Wrong> {
             native.option(option, &format!("{old}={new}"));
         }
     }
+    config(line)?.into_iter().for_each(|file| native.option("--config", file));
     if line.has("/lac") {
         native.flag("--create-accounts");
     }

@@ -19,7 +19,7 @@ use super::{
     Native,
     switches::{Line, Switch, Wrong},
 };
-use crate::store::Password;
+use crate::{cli::console::Console, store::Password};
 
 /// Our options that errors name, with what was typed for them.
 const WORDS: [(&str, &str); 23] = [
@@ -236,6 +236,16 @@ fn tell(line: &Line, native: &mut Native, own_log: &str, store: Option<&Path>) -
     }
     native.told_as.usmt_log = true;
     Ok(())
+}
+
+/// Says of a variable of USMT's that wants something made that it is not.
+fn tell_variables(console: &Console) {
+    if let Some(file) = std::env::var_os("MIG_ENABLE_DIAG") {
+        console.warn(format!(
+            "MIG_ENABLE_DIAG: {} is not written; `coldstate rules explain` says which rule decides, and --verbose logs it for each item",
+            file.display()
+        ));
+    }
 }
 
 fn absolute(path: impl AsRef<Path>) -> std::path::PathBuf {

@@ -13,7 +13,7 @@ use super::{
     HELP_SHOWN, WORDS, asks_help, choice, config, exclude, help, key, need, number, rule_file, rules, space,
     store_path,
     store_path::{StorePath, Wait},
-    tell, users,
+    tell, tell_variables, users,
 };
 use crate::cli::args::{Arguments, Choose, Verb};
 use Value::{None as Nothing, Optional, Required};
@@ -127,6 +127,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     Ok(Task::Run(
         Box::new(arguments),
         Box::new(move |console, what| {
+            tell_variables(console);
             if matches!(what, Verb::Extract(args) if args.dry_run) {
                 return read_old_windows(console, what);
             }
