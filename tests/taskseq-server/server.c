@@ -7,6 +7,9 @@
  * it. The objects are built as the real ones are documented: IDispatch, `Value` the default member with a name as its
  * index, an unknown name gives an empty text; ShowActionProgress takes nine arguments.
  *
+ * A file `broken.txt` there breaks the progress dialog: with `unknown` in it the object has no members, with anything else each
+ * call fails. Each time that the object was asked for something is then a line of `refused.txt`.
+ *
  * Differences: the real progress dialog runs in a process of its own; this one in the caller's.
  *
  *   x86_64-w64-mingw32-gcc -shared -o server.dll server.c server.def -lole32 -loleaut32 -luuid
@@ -56,6 +59,27 @@ static char *read_all(const wchar_t *name)
         fclose(file);
     }
     return bytes;
+}
+
+static void append(const wchar_t *name, const wchar_t *line)
+{
+    wchar_t path[MAX_PATH * 2];
+    path_of(name, path);
+    FILE *file = _wfopen(path, L"ab");
+    if (file) {
+        fprintf(file, "%ls\n", line);
+        fclose(file);
+    }
+}
+
+/* Whether the progress dialog is broken, which is noted: 'u' when it has no members, another letter when its calls fail. */
+static char broken(const wchar_t *asked)
+{
+    char *how = read_all(L"broken.txt"), first = how[0];
+    free(how);
+    if (first)
+        append(L"refused.txt", asked);
+    return first;
 }
 
 /* The length of a line up to its end. */
@@ -166,6 +190,10 @@ static HRESULT WINAPI type_info(IDispatch *self, UINT which, LCID locale, ITypeI
 
 static HRESULT WINAPI ids_of_names(IDispatch *self, REFIID id, LPOLESTR *names, UINT count, LCID locale, DISPID *ids)
 {
+    if (((struct object *)self)->kind == PROGRESS && broken(names[0]) == 'u') {
+        ids[0] = DISPID_UNKNOWN;
+        return DISP_E_UNKNOWNNAME;
+    }
     for (size_t n = 0; n < sizeof members / sizeof *members; n++) {
         if (members[n].kind == ((struct object *)self)->kind && _wcsicmp(members[n].name, names[0]) == 0) {
             ids[0] = members[n].id;
@@ -217,6 +245,8 @@ static HRESULT invoke_environment(WORD flags, DISPPARAMS *parameters, VARIANT *r
 static HRESULT invoke_progress(DISPID id, DISPPARAMS *parameters)
 {
     wchar_t path[MAX_PATH * 2];
+    if (broken(L"a call"))
+        return E_FAIL;
     for (size_t n = 0; n < sizeof members / sizeof *members; n++) {
         if (members[n].kind != PROGRESS || members[n].id != id)
             continue;
