@@ -26,10 +26,12 @@ impl RuleSet {
     ///
     /// An unconditional exclude of the machine's context holds for the users as well, and one user's never for another.
     pub fn compile(&self, system: &dyn Facts, users: &[&dyn Facts]) -> (CompiledRules, Vec<CompiledRules>) {
-        let system = self.compile_one(system);
+        let system = self.compile_among(system, users);
         let mut compiled: Vec<CompiledRules> = Vec::with_capacity(users.len());
-        for facts in users {
-            let mut rules = self.compile_one(*facts);
+        for (number, facts) in users.iter().enumerate() {
+            let others = users.iter().enumerate().filter(|(other, _)| *other != number);
+            let others: Vec<&dyn Facts> = others.map(|(_, facts)| *facts).collect();
+            let mut rules = self.compile_among(*facts, &others);
             for rule in system.rules.iter().filter(|rule| rule.kind == RuleKind::UnconditionalExclude) {
                 rules.push(rule.clone());
             }
@@ -40,10 +42,16 @@ impl RuleSet {
 
     /// Works the rules out for one context alone.
     pub fn compile_one(&self, facts: &dyn Facts) -> CompiledRules {
+        self.compile_among(facts, &[])
+    }
+
+    /// Works the rules out for one context of a run in which these other users are migrated as well.
+    fn compile_among(&self, facts: &dyn Facts, others: &[&dyn Facts]) -> CompiledRules {
         let mut rules = CompiledRules::new(facts.context());
         let mut number = 0_u32;
         for file in &self.files {
             let mut evaluator = Evaluator::new(facts, &file.named);
+            evaluator.others = others;
             evaluator.first_chain = u32::try_from(rules.environments.len()).unwrap_or(u32::MAX);
             let mut compiler = Compiler {
                 set: self,

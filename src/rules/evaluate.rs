@@ -37,9 +37,13 @@ pub(super) const MAX_REFERENCES: usize = 16;
 pub(super) struct Evaluator<'a> {
     pub(super) facts: &'a dyn Facts,
     pub(super) named: &'a NamedElements,
+    /// The other users that are migrated in the same run.
+    pub(super) others: &'a [&'a dyn Facts],
     scopes: Vec<Scope>,
     /// The environments that hold here, in their order.
     declared: Vec<&'a Environment>,
+    /// Those and the ones of the other context.
+    around: Vec<&'a Environment>,
     /// Those that held for a rule whose variables the new Windows has a say in, each chain once.
     pub(super) chains: Vec<Vec<&'a Environment>>,
     /// The number of the first of them.
@@ -85,8 +89,10 @@ impl<'a> Evaluator<'a> {
         Self {
             facts,
             named,
+            others: &[],
             scopes: Vec::new(),
             declared: Vec::new(),
+            around: Vec::new(),
             chains: Vec::new(),
             first_chain: 0,
             omissions: Vec::new(),
@@ -111,6 +117,18 @@ impl<'a> Evaluator<'a> {
         let left = self.steps.get().saturating_sub(steps);
         self.steps.set(left);
         left > 0
+    }
+
+    /// What `ask` finds in the context of another user, with the variables that the rules have there.
+    pub(super) fn in_context_of<T>(&self, facts: &'a dyn Facts, ask: impl FnOnce(&Self) -> T) -> T {
+        let mut other = Self { steps: Cell::new(self.steps.get()), ..Self::new(facts, self.named) };
+        other.enter();
+        for environment in &self.around {
+            other.environment(environment, 0);
+        }
+        let answer = ask(&other);
+        self.steps.set(other.steps.get());
+        answer
     }
 
     pub(super) fn is_exhausted(&self) -> bool {

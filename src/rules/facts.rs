@@ -136,10 +136,6 @@ pub trait Facts {
         let _ = path;
         None
     }
-    /// The other users that are migrated in the same run, for `GenerateUserPatterns`.
-    fn users(&self) -> Vec<&dyn Facts> {
-        Vec::new()
-    }
     /// True when `path` exists as a file or folder. May be answered faster than by listing.
     fn exists(&self, path: &str) -> bool {
         match path.rsplit_once('\\') {

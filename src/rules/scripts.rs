@@ -2,7 +2,7 @@
 
 use super::{
     evaluate::{Evaluator, escape},
-    facts::{Context, DriveKind, Facts, same_name},
+    facts::{Context, DriveKind, same_name},
     function::Call,
     pattern::{ObjectKind, Pattern, SEPARATOR, fold_text},
 };
@@ -95,19 +95,28 @@ impl Evaluator<'_> {
             .collect()
     }
 
-    /// Expands the pattern for each migrated user.
+    /// `GenerateUserPatterns(type, pattern, processCurrentUser)`: the pattern as each migrated user has it, without the
+    /// user whose context this is when the third argument is FALSE.
+    ///
+    /// Reference: Microsoft, USMT, "XML elements library", `<script>`.
     fn user_patterns(&self, call: &Call) -> Made {
         let Some(kind) = ObjectKind::parse(call.text(0)) else {
             return vec![Err(format!("`{}` is no object type.", call.text(0)))];
         };
-        let with_current = !matches!(call.text(2).to_ascii_lowercase().as_str(), "false" | "no" | "0");
-        let expand = |facts: &dyn Facts| {
-            let named = Default::default();
-            Evaluator::new(facts, &named).pattern(kind, call.text(1))
+        let is_own = |pattern: &Pattern| {
+            kind == ObjectKind::Registry && pattern.node().starts_with(&fold_text("HKCU"))
         };
-        let mut made: Made = self.facts.users().into_iter().map(expand).collect();
-        if with_current && self.facts.context() == Context::User {
-            made.push(expand(self.facts));
+        let of_other = |facts| {
+            let pattern = self.in_context_of(facts, |other| other.pattern(kind, call.text(1)))?;
+            // Below `HKCU` this context would meet the keys of its own user.
+            match is_own(&pattern) {
+                true => Err("HKCU of another user cannot be reached from here.".to_owned()),
+                false => Ok(pattern),
+            }
+        };
+        let mut made: Made = self.others.iter().map(|facts| of_other(*facts)).collect();
+        if self.facts.context() == Context::User && flag(call, 2, true) {
+            made.push(self.pattern(kind, call.text(1)));
         }
         made
     }

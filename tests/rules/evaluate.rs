@@ -549,3 +549,57 @@ fn what_only_an_explorer_needs_is_nothing_to_do() {
     assert!(compiled.deferred().is_empty() && compiled.omissions().is_empty());
     assert!(set.report()[0].unsupported.is_empty());
 }
+
+/// For anna, bob and the machine: whose document the pattern of `GenerateUserPatterns` takes.
+fn taken_of_users(arguments: &str) -> [Vec<&'static str>; 3] {
+    let of_user = |name: &str| {
+        user()
+            .variable("USERPROFILE", &format!(r"C:\Users\{name}"))
+            .variable("CSIDL_MYDOCUMENTS", &format!(r"C:\Papers\{name}"))
+    };
+    let set = parse(&component(
+        "UserAndSystem",
+        &format!(
+            "<environment context='User'><variable name='MINE'><text>%CSIDL_MYDOCUMENTS%\\Mine</text></variable>\
+             </environment><role role='Data'><rules><include><objectSet>\
+             <script>MigXmlHelper.GenerateUserPatterns ({arguments})</script></objectSet></include></rules></role>"
+        ),
+    ));
+    let (anna, bob) = (of_user("anna"), of_user("bob"));
+    let (machine, users) = set.compile(&Literals::new(Context::System), &[&anna, &bob]);
+    assert!(users.iter().chain([&machine]).all(|rules| rules.omissions().is_empty()), "{arguments}");
+    let paths = [
+        r"C:\Users\anna\a.doc",
+        r"C:\Users\bob\a.doc",
+        r"C:\Users\carl\a.doc",
+        r"C:\Papers\anna\Mine\a.doc",
+        r"C:\Papers\bob\Mine\a.doc",
+    ];
+    [&users[0], &users[1], &machine]
+        .map(|rules| paths.into_iter().filter(|path| takes(rules, path)).collect())
+}
+
+#[test]
+fn user_patterns_are_those_of_all_who_are_migrated() {
+    let (anna, bob) = (r"C:\Users\anna\a.doc", r"C:\Users\bob\a.doc");
+    let all = r"'File','%USERPROFILE% [*.doc]','TRUE'";
+    assert_eq!(taken_of_users(all), [vec![anna, bob], vec![anna, bob], vec![anna, bob]]);
+    let others = r"'File','%USERPROFILE% [*.doc]','FALSE'";
+    assert_eq!(taken_of_users(others), [vec![bob], vec![anna], vec![anna, bob]]);
+    let (anna, bob) = (r"C:\Papers\anna\Mine\a.doc", r"C:\Papers\bob\Mine\a.doc");
+    let variable_of_the_rules = r"'File','%MINE% [*.doc]','FALSE'";
+    assert_eq!(taken_of_users(variable_of_the_rules), [vec![bob], vec![anna], vec![anna, bob]]);
+}
+
+#[test]
+fn keys_of_another_user_are_said_not_to_be_reached() {
+    let script = r"MigXmlHelper.GenerateUserPatterns ('Registry','HKCU\Software\App\* [*]','TRUE')";
+    let set = parse(&rules(&format!("<include><objectSet><script>{script}</script></objectSet></include>")));
+    let (anna, bob) = (user(), user());
+    let (machine, users) = set.compile(&Literals::new(Context::System), &[&anna, &bob]);
+    for rules in users.iter().chain([&machine]) {
+        let [omission] = rules.omissions() else { panic!("{:?}", rules.omissions()) };
+        assert_eq!(omission.reason, "HKCU of another user cannot be reached from here.");
+    }
+    assert!(takes_value(&users[0], r"HKCU\Software\App", "x"));
+}

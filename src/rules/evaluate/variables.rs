@@ -32,6 +32,8 @@ pub(super) struct Scope {
     open: HashSet<String>,
     /// How many environments held around it.
     declared: usize,
+    /// How many stood around it, of all contexts.
+    around: usize,
     /// The remaps among its variables.
     remaps: Vec<usize>,
 }
@@ -51,7 +53,8 @@ enum Form {
 
 impl<'a> Evaluator<'a> {
     pub(in crate::rules) fn enter(&mut self) {
-        self.scopes.push(Scope { declared: self.declared.len(), ..Scope::default() });
+        let (declared, around) = (self.declared.len(), self.around.len());
+        self.scopes.push(Scope { declared, around, ..Scope::default() });
     }
 
     pub(in crate::rules) fn leave(&mut self) {
@@ -67,6 +70,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         self.declared.truncate(scope.declared);
+        self.around.truncate(scope.around);
     }
 
     fn lookup(&self, name: &str) -> Option<Value> {
@@ -153,6 +157,9 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(in crate::rules) fn environment(&mut self, environment: &'a Environment, depth: usize) {
+        if depth == 0 {
+            self.around.push(environment);
+        }
         if depth > MAX_REFERENCES || !self.spend(1) || !self.admits(environment.contexts) {
             return;
         }
