@@ -10,6 +10,8 @@ mod bad_input;
 mod care;
 /// Datastores and targets that are missing, foreign, full or damaged.
 mod datastore;
+/// What is not on the volume that is read.
+mod elsewhere;
 /// The command lines of Migrate7 and of USMT.
 mod faces;
 /// The datastore on the very volume that is read.

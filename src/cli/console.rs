@@ -387,7 +387,8 @@ impl Console {
             true => ItemError::UnableToApply,
             false => ItemError::UnableToOpen,
         };
-        for note in notes.iter().filter(|note| note.outcome != Outcome::LeftOut && !told.contains(*note)) {
+        let is_error = |note: &&Note| !matches!(note.outcome, Outcome::LeftOut | Outcome::Elsewhere);
+        for note in notes.iter().filter(is_error).filter(|note| !told.contains(*note)) {
             self.tell(|log| log.error(error, &note.item, Action::Ignore, None, &note.reason));
         }
         drop(told);
@@ -409,7 +410,8 @@ impl Console {
             }
         }
         self.note_fact("notes", notes.len());
-        if notes.is_empty() { Exit::Done } else { Exit::DoneWithNotes }
+        let all_done = notes.iter().all(|note| note.outcome == Outcome::Elsewhere);
+        if all_done { Exit::Done } else { Exit::DoneWithNotes }
     }
 
     /// Shows the progress of a record until the guard is dropped: a bar on a terminal, else a line now and then.
@@ -461,6 +463,7 @@ impl Console {
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::LeftOut => "left out",
+        Outcome::Elsewhere => "elsewhere",
         Outcome::Skipped => "skipped",
         Outcome::Partial => "partial",
         Outcome::Failed => "failed",

@@ -1,7 +1,7 @@
 //! `extract`: takes users' personalities from an old Windows into a datastore.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -24,7 +24,7 @@ use super::{
     watch::{FileList, Watch},
 };
 use crate::{
-    gather::{self, Computer, Header, OldWindows, PutError, Source, User, win32},
+    gather::{self, Computer, Header, Item, OldWindows, PutError, Sink as _, Source, User, win32},
     nt::{FileTime, counted},
     record::{Note, Record, State, Step},
     store::{Compression, Datastore, Personality, StoreError, Stored, Writer},
@@ -100,6 +100,11 @@ pub(super) fn plan<T>(
     ));
     console.tell(|log| log.computer(&installation.computer_name));
     let jobs = planned::plan_jobs(old, &users, &choices.rules);
+    // A place that two users' rules ask for is told once.
+    let elsewhere: BTreeSet<&Note> = jobs.iter().flat_map(|job| &job.elsewhere).collect();
+    for Note { outcome, item, reason } in elsewhere {
+        record.note(*outcome, item, reason);
+    }
     planned::tell(console, &jobs);
     planned::log(console, choices.log_level(), &jobs);
     record.course.users(jobs.iter().map(Job::name));
@@ -320,6 +325,9 @@ impl Taking<'_> {
             self.console.tell(|log| log.collecting(job.profile.map(|_| job.name()).as_deref()));
             let put = |error| self.put_error(error, all.len());
             gather::gather_rules(&job.rules, &watch).map_err(put)?;
+            for note in &job.elsewhere {
+                watch.item(&Item::Note(note.clone())).map_err(put)?;
+            }
             gather::gather_files(&job.facts.old(), &job.plan, &watch, record).map_err(put)?;
             let registry_values =
                 gather::gather_registry(&job.facts, &job.rules, &watch, record).map_err(put)?;

@@ -14,7 +14,7 @@ use crate::{
     nt::counted,
     ntfs::{CrossCheck, VolumeInformation, cross_check},
     volume::{Disk, Partition, Scheme, VolumeKind},
-    windows::{Installation, Profile, ProfileKind, Version},
+    windows::{Elsewhere, Installation, Profile, ProfileKind, Version},
 };
 
 /// What `--json` prints.
@@ -205,11 +205,11 @@ fn print_installation(console: &Console, windows: &Installation) {
         console.line(format!("      ! {obstacle}"));
     }
     for profile in windows.profiles.iter().filter(|profile| profile.kind != ProfileKind::Service) {
-        print_profile(console, profile);
+        print_profile(console, windows, profile);
     }
 }
 
-fn print_profile(console: &Console, profile: &Profile) {
+fn print_profile(console: &Console, windows: &Installation, profile: &Profile) {
     let last = profile.last_used.map(|time| format!("{time:.10}")).unwrap_or_else(|| "never".into());
     let folder = profile.folder.as_ref().map(ToString::to_string).unwrap_or_else(|| "no folder".into());
     let sid = profile.sid.as_ref().map(ToString::to_string).unwrap_or_else(|| "no SID".into());
@@ -219,4 +219,7 @@ fn print_profile(console: &Console, profile: &Profile) {
         bytes(profile.size)
     ));
     profile.problems.iter().for_each(|problem| console.line(format!("        ! {problem}")));
+    for Elsewhere { folder, reason, .. } in profile.folders_elsewhere(&windows.drives) {
+        console.line(format!("        ! {}: {reason}", folder.id()));
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
         self, LeftOut, LeftOutKey, OldFacts, OldWindows, Plan, PlannedFile, PlannedValue, RegistryPlan,
     },
     nt::{WinPath, counted},
+    record::{Note, Outcome},
     rules::{CarriedRule, CompiledRules, Deferred, Facts, LogLevel, Omission, RuleSet},
     windows::Profile,
 };
@@ -21,6 +22,8 @@ pub(super) struct Job<'a> {
     pub(super) facts: OldFacts<'a>,
     pub(super) rules: CompiledRules,
     pub(super) plan: Plan,
+    /// What is not on the volume: known folders, and places that the rules ask for.
+    pub(super) elsewhere: Vec<Note>,
 }
 
 impl Job<'_> {
@@ -49,18 +52,36 @@ pub(super) fn plan_jobs<'a>(old: OldWindows<'a>, users: &[&'a Profile], rules: &
     let mut jobs = Vec::new();
     for ((&profile, facts), rules) in users.iter().zip(of_users).zip(user_rules) {
         let plan = gather::plan(&old, &rules, profile.folder.as_ref());
-        jobs.push(Job { profile: Some(profile), facts, rules, plan });
+        let elsewhere = elsewhere(&old, Some(profile), &rules);
+        jobs.push(Job { profile: Some(profile), facts, rules, plan, elsewhere });
     }
     let plan = gather::plan(&old, &system_rules, None);
     let speaks_of_the_machine = !plan.files.is_empty()
         || !plan.folders.is_empty()
         || !system_rules.registry_patterns().is_empty()
         || !system_rules.ini_files().is_empty()
-        || !system_rules.deferred().is_empty();
+        || !system_rules.deferred().is_empty()
+        || !system_rules.out_of_reach().is_empty();
     if speaks_of_the_machine {
-        jobs.push(Job { profile: None, facts: machine, rules: system_rules, plan });
+        let elsewhere = elsewhere(&old, None, &system_rules);
+        jobs.push(Job { profile: None, facts: machine, rules: system_rules, plan, elsewhere });
     }
     jobs
+}
+
+/// A note on each known folder of a user that is not on the volume that is read, and on each other such place that the rules
+/// ask for.
+fn elsewhere(old: &OldWindows<'_>, profile: Option<&Profile>, rules: &CompiledRules) -> Vec<Note> {
+    let note =
+        |item: String, reason: &String| Note { outcome: Outcome::Elsewhere, item, reason: reason.clone() };
+    let user = user_name(profile);
+    let folders = profile.map(|one| one.folders_elsewhere(&old.installation.drives)).unwrap_or_default();
+    let mut notes: Vec<Note> =
+        folders.iter().map(|one| note(format!("{} of {user}", one.folder.id()), &one.reason)).collect();
+    let places = rules.out_of_reach().iter();
+    let untold = places.filter(|(path, _)| !folders.iter().any(|one| one.holds(path)));
+    notes.extend(untold.map(|(path, reason)| note(path.clone(), reason)));
+    notes
 }
 
 /// Tells the progress file what was found for whom, and how much of it there is.
@@ -145,6 +166,8 @@ pub(super) struct PlanReport<'a> {
     bytes: u64,
     files: Vec<PlannedReport<'a>>,
     left_out: &'a [LeftOut],
+    /// What is not on the volume: known folders, and places that the rules ask for.
+    elsewhere: &'a [Note],
     registry: Vec<PlannedValue>,
     registry_left_out: Vec<LeftOutKey>,
     #[serde(flatten)]
@@ -169,6 +192,7 @@ impl<'a> PlanReport<'a> {
                 .map(|file| PlannedReport { paths: &file.paths, size: file.size, rule: file.rule.as_deref() })
                 .collect(),
             left_out: &job.plan.left_out,
+            elsewhere: &job.elsewhere,
             registry: values,
             registry_left_out: left_out,
             beyond: Beyond::new(job),

@@ -80,10 +80,25 @@ impl Facts for OldFacts<'_> {
 
     fn drives(&self, kind: DriveKind) -> Vec<String> {
         match kind {
-            // Only the volume that is read is at hand.
-            DriveKind::Fixed => vec![format!("{}:", self.old.installation.drives.system())],
+            DriveKind::Fixed => {
+                self.old.installation.drives.of_disks().map(|letter| format!("{letter}:")).collect()
+            }
             DriveKind::Removable | DriveKind::CdRom | DriveKind::Remote => Vec::new(),
         }
+    }
+
+    fn out_of_reach(&self, path: &str) -> Option<String> {
+        let drives = &self.old.installation.drives;
+        if let Some(reason) = drives.out_of_reach(path) {
+            return Some(reason);
+        }
+        // The rules are asked about the volume by one letter.
+        let system = drives.system();
+        let is_other =
+            |letter: char| path.as_bytes().get(1) == Some(&b':') && !letter.eq_ignore_ascii_case(&system);
+        path.starts_with(is_other).then(|| {
+            format!("it is on the volume of {system}:, and is not taken by this name: write {system}:")
+        })
     }
 
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {

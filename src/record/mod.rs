@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// Left out by a rule, as the administrator wished.
     LeftOut,
+    /// Not taken because it is not on the volume that is read. Nothing is lost by that, so that the run is done all the same.
+    Elsewhere,
     /// Not taken because there is nothing of it here to take: a cloud-only file, a device.
     Skipped,
     /// Taken or written, but not whole: a part was unreadable or the target cannot hold it.

@@ -269,6 +269,18 @@ impl<'a> Compiler<'a, '_> {
             self.evaluator.omit(&place, format!("More than {MAX_PATTERNS} patterns in one context."));
             return;
         }
+        let names_place = matches!(pattern.kind(), ObjectKind::File | ObjectKind::Ini);
+        let node = pattern.literal_node().0;
+        let out_of_reach = names_place.then(|| self.evaluator.facts.out_of_reach(&node)).flatten();
+        match (out_of_reach, rule.kind) {
+            (Some(reason), RuleKind::Include) => {
+                self.evaluator.omit(&place, format!("{node}: {reason}."));
+                self.out.out_of_reach.insert(node, reason);
+            }
+            // A script made it of a drive of the old PC: the new one's drive of that letter is another.
+            (Some(_), kind) if !kind.selects() && written.is_none() => return,
+            _ => {}
+        }
         if !rule.kind.selects() {
             let is_cleanup = rule.kind == RuleKind::DestinationCleanup;
             let carried = CarriedRule {

@@ -7,7 +7,7 @@
 //!
 //! Reference: Microsoft, USMT, "Conflicts and Precedence".
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +153,7 @@ pub struct CompiledRules {
     pub(super) remaps: Vec<Remap>,
     pub(super) environments: Vec<CarriedEnvironment>,
     pub(super) detected: Vec<Arc<str>>,
+    pub(super) out_of_reach: BTreeMap<String, String>,
 }
 
 impl CompiledRules {
@@ -170,6 +171,7 @@ impl CompiledRules {
             remaps: Vec::new(),
             environments: Vec::new(),
             detected: Vec::new(),
+            out_of_reach: BTreeMap::new(),
         }
     }
 
@@ -186,6 +188,11 @@ impl CompiledRules {
     /// Components that were found to be present, in document order.
     pub fn detected(&self) -> &[Arc<str>] {
         &self.detected
+    }
+
+    /// Places that an include names and of which nothing can be taken, and why. Each such rule is an omission too.
+    pub fn out_of_reach(&self) -> &BTreeMap<String, String> {
+        &self.out_of_reach
     }
 
     /// Objects that `<addObjects>` makes up.

@@ -542,9 +542,14 @@ impl<'a> Evaluator<'a> {
             }
         }
         let is_absolute = |path: &str| path.as_bytes().get(1) == Some(&b':');
-        let existing = candidates.into_iter().find(|path| is_absolute(path) && self.facts.exists(path))?;
+        let existing = candidates.into_iter().find(|path| is_absolute(path) && self.may_exist(path))?;
         let (folder, name) = existing.rsplit_once('\\')?;
         Some((folder.to_owned(), name.to_owned()))
+    }
+
+    /// True for what exists, and for what lies where nobody can look: that becomes a pattern, so that it can be told.
+    fn may_exist(&self, path: &str) -> bool {
+        self.facts.exists(path) || self.facts.out_of_reach(path).is_some()
     }
 
     fn extracted_folder(&self, filter: &Call, path: &str) -> Option<Pattern> {
@@ -554,7 +559,7 @@ impl<'a> Evaluator<'a> {
             let cut = folder.rfind('\\')?;
             folder.truncate(cut);
         }
-        if !self.facts.exists(&folder) {
+        if !self.may_exist(&folder) {
             return None;
         }
         let suffix = filter.text(2).trim_start_matches('\\');

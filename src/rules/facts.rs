@@ -123,6 +123,9 @@ pub trait Facts {
     fn is_64_bit(&self) -> bool;
     /// Drives of one kind, each as `C:`.
     fn drives(&self, kind: DriveKind) -> Vec<String>;
+    /// Why nothing at this place can be taken, as a note says it: it is on a drive that is not read, or on a server. None
+    /// where it can.
+    fn out_of_reach(&self, path: &str) -> Option<String>;
     /// What a folder holds; none when it does not exist.
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>>;
     /// What a key holds; none when it does not exist.

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod drive;
+mod elsewhere;
 mod environment;
 mod find;
 mod installation;
@@ -30,6 +31,7 @@ mod variables;
 mod version;
 
 pub use drive::{DriveLetter, DriveTarget, Drives, Place};
+pub use elsewhere::Elsewhere;
 pub use environment::Environment;
 pub use find::{installation, installations};
 pub use installation::{HivePaths, Installation, Membership, Tenant, TimeZone};

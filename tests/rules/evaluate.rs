@@ -603,3 +603,28 @@ fn keys_of_another_user_are_said_not_to_be_reached() {
     }
     assert!(takes_value(&users[0], r"HKCU\Software\App", "x"));
 }
+
+#[test]
+fn an_include_of_what_is_out_of_reach_is_an_omission() {
+    let facts = user().text(r"HKCU\Software\Mail", "Archive", r"E:\Mail\old.pst").text(
+        r"HKCU\Software\Mail",
+        "Gone",
+        r"C:\Mail\gone.pst",
+    );
+    let content = "<objectSet><content filter='MigXmlHelper.ExtractSingleFile(NULL,NULL)'><objectSet>\
+                   <pattern type='Registry'>HKCU\\Software\\Mail [*]</pattern></objectSet></content></objectSet>";
+    let compile = |element: &str, set: &str| {
+        parse(&rules(&format!("<{element}>{set}</{element}>"))).compile_one(&facts)
+    };
+    let reasons = |rules: &CompiledRules| -> Vec<String> {
+        rules.omissions().iter().map(|omission| omission.reason.clone()).collect()
+    };
+    let pattern = |text: &str| format!("<objectSet><pattern type='File'>{text}</pattern></objectSet>");
+    let (here, there) = (pattern(r"D:\Work\* [*]"), pattern(r"E:\Work\* [*]"));
+    assert!(reasons(&compile("include", &here)).is_empty());
+    assert_eq!(reasons(&compile("include", &there)), [r"E:\Work: it is not here."]);
+    assert_eq!(compile("include", &there).out_of_reach()[r"E:\Work"], "it is not here");
+    assert_eq!(reasons(&compile("include", content)), [r"E:\Mail: it is not here."]);
+    // What is not wanted is not missed.
+    assert!(reasons(&compile("exclude", &there)).is_empty());
+}

@@ -143,6 +143,11 @@ impl Facts for Literals {
         if kind == DriveKind::Fixed { vec!["C:".to_owned(), "D:".to_owned()] } else { Vec::new() }
     }
 
+    fn out_of_reach(&self, path: &str) -> Option<String> {
+        let drive = path.get(..2).filter(|drive| drive.ends_with(':'));
+        drive.filter(|drive| !["C:", "D:"].contains(drive)).map(|_| "it is not here".to_owned())
+    }
+
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {
         let mut entries: Vec<FolderEntry> = Vec::new();
         for rest in self.files.iter().filter_map(|file| below(file, path)) {

@@ -32,6 +32,9 @@ impl Facts for Everything {
     fn drives(&self, kind: DriveKind) -> Vec<String> {
         if kind == DriveKind::Fixed { vec!["C:".to_owned()] } else { self.0.drives(kind) }
     }
+    fn out_of_reach(&self, _: &str) -> Option<String> {
+        None
+    }
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {
         self.0.folder(path)
     }

@@ -67,6 +67,11 @@ impl Facts for NewFacts<'_> {
         }
     }
 
+    fn out_of_reach(&self, _: &str) -> Option<String> {
+        // Nothing is taken from the new Windows.
+        None
+    }
+
     fn folder(&self, path: &str) -> Option<Vec<FolderEntry>> {
         let entries = self.tree.list(&self.path(path)?).into_iter();
         let entry = |name: String, is_folder| FolderEntry { name, is_folder, is_hidden_system: false };
