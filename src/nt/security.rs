@@ -25,6 +25,8 @@ const INHERIT_ONLY: u8 = 0x08;
 const INHERIT_FLAGS: u8 = OBJECT_INHERIT | CONTAINER_INHERIT | NO_PROPAGATE | INHERIT_ONLY;
 /// `INHERITED_ACE`.
 const INHERITED_ACE: u8 = 0x10;
+/// Who stands for the maker of a thing in what is handed down.
+const CREATOR_OWNER: &str = "S-1-3-0";
 /// Largest descriptor NTFS accepts (`SECURITY_DESCRIPTOR` in `$Secure`, 64 KiB); a registry one is no larger in
 /// practice, since each ACL is limited to 64 KiB too.
 const MAX_SIZE: usize = 256 * 1024;
@@ -202,6 +204,29 @@ impl SecurityDescriptor {
         let sacl = inherit(12, SACL_AUTO_INHERITED);
         let parts = Parts { sacl, dacl: Some(dacl), owner: Some(owner), group: Some(group) };
         parts.assemble(control & (DACL_AUTO_INHERITED | SACL_AUTO_INHERITED))
+    }
+
+    /// What a file, or a folder, of this owner inherits in a folder with this descriptor; none when it inherits nothing.
+    pub fn inherited_by_file(&self, owner: &Sid, is_folder: bool) -> Option<Self> {
+        let inherited = self.dacl()?.into_iter().filter_map(|ace| {
+            // Entries for single properties of objects of a directory mean nothing in a file.
+            let kept = match (is_folder, ace.flags & (OBJECT_INHERIT | CONTAINER_INHERIT)) {
+                (_, 0) | (false, CONTAINER_INHERIT) => return None,
+                (false, _) => 0,
+                (true, OBJECT_INHERIT) => OBJECT_INHERIT | INHERIT_ONLY,
+                (true, both) => both,
+            };
+            let kept = match ace.flags & NO_PROPAGATE {
+                0 => kept,
+                _ if kept & INHERIT_ONLY != 0 => return None,
+                _ => 0,
+            };
+            let is_creator = ace.sid.to_string() == CREATOR_OWNER;
+            let sid = if is_creator { owner.clone() } else { ace.sid };
+            (ace.ace_type <= 1).then_some(Ace { flags: kept | INHERITED_ACE, sid, ..ace })
+        });
+        let dacl: Vec<Ace> = inherited.collect();
+        if dacl.is_empty() { None } else { Self::build(DACL_AUTO_INHERITED, owner, &dacl).ok() }
     }
 
     /// This descriptor with a right added for a SID, before the other grants and behind what is denied; marked inherited
@@ -392,7 +417,7 @@ fn inherited_acl(acl: &[u8], mark: u8, owner: &Sid, group: &Sid) -> Option<Vec<u
         let handed_on = kept | flags & (OBJECT_INHERIT | CONTAINER_INHERIT);
         let sid = sid_at.and_then(|sid_at| Sid::parse(acl.get(sid_at..)?).ok());
         let creator = match sid.as_ref().map(Sid::to_string).as_deref() {
-            Some("S-1-3-0") => Some(owner),
+            Some(CREATOR_OWNER) => Some(owner),
             Some("S-1-3-1") => Some(group),
             _ => None,
         };
@@ -505,6 +530,37 @@ mod tests {
         assert_eq!(mapped.as_bytes(), sample("S-1-12-1-9-8-7-6"));
         assert_eq!(mapped.owner(), sd.owner());
         assert_eq!(sd.map_sids(|_| None), None);
+    }
+
+    #[test]
+    fn files_and_folders_inherit_what_is_meant_for_them() {
+        let sid = |text: &str| text.parse::<Sid>().unwrap();
+        let (user, admins) = (sid("S-1-5-21-1-2-3-1001"), sid("S-1-5-32-544"));
+        let ace = |ace_type, flags, sid: &Sid| Ace { ace_type, flags, mask: 0x001F_01FF, sid: sid.clone() };
+        let above = [
+            ace(1, 0x04 | 0x03, &admins),
+            ace(0, 0x00, &admins),
+            ace(0, 0x13, &admins),
+            ace(0, 0x0B, &sid(CREATOR_OWNER)),
+            ace(0, 0x01, &sid("S-1-5-18")),
+            ace(0, 0x02, &sid("S-1-1-0")),
+        ];
+        let above = SecurityDescriptor::build(0, &admins, &above).unwrap();
+        let file = above.inherited_by_file(&user, false).unwrap();
+        let system = sid("S-1-5-18");
+        let expected =
+            [ace(1, 0x10, &admins), ace(0, 0x10, &admins), ace(0, 0x10, &user), ace(0, 0x10, &system)];
+        assert_eq!((file.owner(), file.dacl().unwrap()), (Some(user.clone()), expected.to_vec()));
+        let folder = above.inherited_by_file(&user, true).unwrap();
+        let expected = [
+            ace(1, 0x10, &admins),
+            ace(0, 0x13, &admins),
+            ace(0, 0x13, &user),
+            ace(0, 0x19, &system),
+            ace(0, 0x12, &sid("S-1-1-0")),
+        ];
+        assert_eq!(folder.dacl().unwrap(), expected);
+        assert_eq!(file.inherited_by_file(&user, false), None, "a file hands nothing down");
     }
 
     #[test]
