@@ -273,8 +273,21 @@ pub(crate) struct Extracted {
 
 impl Extracted {
     pub(crate) fn new(kind: &str) -> Option<Self> {
-        let image = support::image(kind)?;
+        Self::of(support::image(kind)?, tempfile::tempdir().unwrap())
+    }
+
+    /// Of a copy of an old volume to which `add` added something.
+    pub(crate) fn with(kind: &str, add: impl FnOnce(&Path)) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("old.img");
+        fs_err::copy(support::image(kind)?, &image).unwrap();
+        if let Some(mount) = Mount::new(&image, &dir.path().join("added"), "streams_interface=windows") {
+            add(mount.path());
+        }
+        Self::of(image, dir)
+    }
+
+    fn of(image: PathBuf, dir: tempfile::TempDir) -> Option<Self> {
         if !fs_err::exists("/dev/fuse").unwrap()
             || Mount::new(&image, &dir.path().join("tried"), "ro").is_none()
         {

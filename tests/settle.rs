@@ -3,6 +3,8 @@
 
 /// What the new volume must look like.
 mod expected;
+/// Favorites of Internet Explorer that become Edge's.
+mod favorites;
 /// What its registry must hold.
 mod hives;
 /// Windows XP, 7 and 10, whole, into a Windows 11 with a real Default hive.
@@ -39,7 +41,15 @@ struct Job {
 
 impl Job {
     fn new(old: &str) -> Option<Self> {
-        let extracted = Extracted::new(old)?;
+        Self::of(Extracted::new(old)?)
+    }
+
+    /// With more on the old volume.
+    fn with(old: &str, add: impl FnOnce(&Path)) -> Option<Self> {
+        Self::of(Extracted::with(old, add)?)
+    }
+
+    fn of(extracted: Extracted) -> Option<Self> {
         let image = extracted.dir.path().join("new.img");
         fs_err::copy(support::image("win11")?, &image).unwrap();
         let tool = extracted.dir.path().join("coldstate.exe");

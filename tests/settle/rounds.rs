@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     Job, assert_same,
     expected::{self, Folders, Person, Round, Tree, comparable, differences, inherited},
-    hives,
+    favorites, hives,
 };
 use crate::{
     hive,
@@ -215,6 +215,10 @@ fn account_for_our_own(
             assert_eq!(is.security, inherited(&sid, false, false), "{path:?}");
             hive_files.push(path);
         }
+        let old =
+            round.folders.iter().find(|(_, new)| *new == "Favorites").map_or("Favorites", |(old, _)| old);
+        let old = Path::new(round.profiles).join(person.old).join(old);
+        favorites::account_for(job, &home, &old, &sid, expected, actual);
         // Its own links are as old as the profile.
         for (path, seen) in
             expected.iter_mut().filter(|(path, seen)| path.starts_with(&home) && seen.is_hidden_link())

@@ -1,4 +1,4 @@
-//! [`Made`]: files that no personality holds, made for the target: a new profile's, the first start's.
+//! [`Made`]: files that no personality holds, made for the target: a new profile's, the first start's, Edge's favorites.
 //!
 //! It is a [`Source`] like a personality, so they are planned, journalled and taken back like everything else.
 
@@ -15,7 +15,7 @@ use crate::{
         Source, SourceError,
         target::{Metadata, Target},
     },
-    nt::WinPath,
+    nt::{SecurityDescriptor, WinPath},
 };
 
 /// Largest file that is copied from a place of the target to another one.
@@ -50,6 +50,12 @@ impl<'a> Made<'a> {
     /// True when this path is made.
     pub(super) fn has(&self, path: &WinPath) -> bool {
         self.known.contains(&path.to_upper())
+    }
+
+    /// Owner and permissions of what is made at this path.
+    pub(super) fn security(&self, path: &WinPath) -> Option<SecurityDescriptor> {
+        let item = self.items.iter().find(|item| item.path().eq_ignore_case(path))?;
+        item.security.clone()
     }
 
     /// Makes a folder.

@@ -5,7 +5,9 @@
 //! inject: personalities with their placement, files made for new profiles, hives edited in memory.
 
 mod accounts;
+mod bookmarks;
 mod commands;
+mod edge;
 mod facts;
 mod finish;
 mod first_start;
@@ -31,6 +33,7 @@ use serde::Serialize;
 use accounts::Accounts;
 pub use accounts::{Account, AccountRules, Home, Old, Refusal};
 use commands::Commands;
+use edge::Edge;
 use facts::NewFacts;
 pub(in crate::inject) use finish::perform;
 pub use finish::{Finished, finish};
@@ -131,21 +134,25 @@ pub struct Settled<'a> {
     /// Where the things of each personality go, for [`Settled::placed`]; none where it is refused.
     pub placements: Vec<Option<Placement>>,
     made: Made<'a>,
+    /// Made where the personalities leave room for it.
+    favorites: Made<'a>,
 }
 
 impl Settled<'_> {
-    /// What is planned: the files of new profiles first, then the personalities that go somewhere.
+    /// What is planned: the files of new profiles first, then the personalities that go somewhere, then what is made of
+    /// theirs.
     pub fn placed<'s>(
         &'s self,
         old: &[OldPersonality<'s>],
         placements: Vec<Option<Placement>>,
     ) -> Vec<Placed<'s>> {
-        let made = (!self.made.is_empty()).then(|| Placed::as_it_is(&self.made));
+        let [made, favorites] =
+            [&self.made, &self.favorites].map(|made| (!made.is_empty()).then(|| Placed::as_it_is(made)));
         let settled = old
             .iter()
             .zip(placements)
             .filter_map(|(old, placement)| Some(Placed { source: old.source, placement: placement? }));
-        made.into_iter().chain(settled).collect()
+        made.into_iter().chain(settled).chain(favorites).collect()
     }
 }
 
@@ -195,6 +202,7 @@ pub fn settle<'a>(
     }
     let mut hives = Hives::new(target);
     let mut made = Made::new(target);
+    let mut favorites = Made::new(target);
     make_profiles(&windows, target, &mut settlers, &mut made, &mut hives, record);
     let sids = new_sids(old, &settlers);
     let mut placements = Vec::new();
@@ -247,6 +255,19 @@ pub fn settle<'a>(
             record,
         }
         .merge(&brought.keys, &mut hives);
+        if let Some(account) = &settler.account {
+            let edge = Edge {
+                target,
+                version: windows.version,
+                who: &settler.old,
+                sid: &account.sid,
+                source: one.source,
+                placement: &placement,
+                profiles: &made,
+                record,
+            };
+            edge.make(&mut favorites)?;
+        }
         placements.push(Some(placement));
     }
     if queue.is_full() {
@@ -259,7 +280,17 @@ pub fn settle<'a>(
         Some(_) => None,
     };
     let edits = hives.take_running(&windows.control_set_key())?;
-    Ok(Settled { settlers, queue, service, hives: hives.finish()?, edits, placements, made, windows })
+    Ok(Settled {
+        settlers,
+        queue,
+        service,
+        hives: hives.finish()?,
+        edits,
+        placements,
+        made,
+        favorites,
+        windows,
+    })
 }
 
 /// The Windows of a target. One that runs says itself which SID is its own; its SAM is not read.
