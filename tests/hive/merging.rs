@@ -2,6 +2,8 @@
 
 /// Failures on the way.
 mod failing;
+/// Edits that broke a hive.
+mod judged;
 
 use std::{
     collections::BTreeMap,

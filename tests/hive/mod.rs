@@ -129,6 +129,36 @@ fn dump(hive: &Hive) -> Vec<String> {
     lines
 }
 
+/// Where the content of each allocated cell with this signature begins, found bin by bin and cell by cell: whether anything
+/// refers to it or not.
+pub(crate) fn cells(bytes: &[u8], signature: &[u8]) -> Vec<usize> {
+    let number = |at: usize| i32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut found = Vec::new();
+    let mut bin = 4096;
+    while bytes.get(bin..bin + 4) == Some(b"hbin") {
+        let end = bin + usize::try_from(number(bin + 8)).unwrap();
+        let mut cell = bin + 32;
+        while cell < end {
+            if number(cell) < 0 && bytes[cell + 4..].starts_with(signature) {
+                found.push(cell + 4);
+            }
+            cell += number(cell).unsigned_abs() as usize;
+        }
+        bin = end;
+    }
+    found
+}
+
+/// Every security descriptor that is stored in a hive.
+pub(crate) fn stored_security(hive: &Hive) -> Vec<SecurityDescriptor> {
+    let bytes = hive.as_bytes();
+    let descriptor = |at: usize| {
+        let len = u32::from_le_bytes(bytes[at + 16..at + 20].try_into().unwrap()) as usize;
+        SecurityDescriptor::parse(&bytes[at + 20..at + 20 + len]).unwrap()
+    };
+    cells(bytes, b"sk").into_iter().map(descriptor).collect()
+}
+
 /// What a Python script beside this file prints for a file; `None` where its module is absent.
 fn python(script: &str, arguments: &[&Path]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive").join(script);
