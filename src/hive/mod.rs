@@ -66,5 +66,4 @@ pub use key::{Key, KeyId, Value};
 pub use log::Recovery;
 pub use open::{Hive, Strictness};
 pub use path::KeyPath;
-pub use security_edit::SidChanges;
 pub use value_type::ValueType;

@@ -2,27 +2,16 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 use super::{
     CellIndex, Hive, HiveError, Key, KeyId,
     bytes::put,
     key_node,
     key_security::{self, BLINK, FLINK, KeySecurity, REFERENCE_COUNT},
 };
-use crate::nt::{SecurityDescriptor, Sid};
+use crate::nt::SecurityDescriptor;
 
 /// Security cells of the hive by their descriptor; made when first needed.
 pub(super) type SecurityIndex = HashMap<Box<[u8]>, CellIndex>;
-
-/// What [`Hive::map_sids`] changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SidChanges {
-    /// Security descriptors that named a changed SID.
-    pub descriptors: u32,
-    /// Keys that use them.
-    pub keys: u32,
-}
 
 impl Hive {
     /// Gives a key a security descriptor. One that has it already is left alone.
@@ -41,52 +30,8 @@ impl Hive {
         self.touch(key.0, time)
     }
 
-    /// Replaces SIDs in the owner, group and ACLs of every descriptor of the hive, where `map` gives another one.
-    /// Times of keys stay: the change is not one a user made.
-    ///
-    /// # Errors
-    /// When a descriptor of the hive is damaged: SIDs could hide in it, so nothing is changed then.
-    pub fn map_sids(&mut self, map: impl Fn(&Sid) -> Option<Sid>) -> Result<SidChanges, HiveError> {
-        let mut mapped = Vec::new();
-        for index in self.security_ring()? {
-            let bytes = self.key_security(index)?.descriptor;
-            let descriptor = SecurityDescriptor::parse(bytes)
-                .map_err(|_| index.damaged("it does not hold a security descriptor"))?;
-            mapped.extend(descriptor.map_sids(&map).map(|new| (index, new)));
-        }
-        let mut changes = SidChanges::default();
-        if mapped.is_empty() {
-            return Ok(changes);
-        }
-        self.begin_edit()?;
-        let mut moves = HashMap::new();
-        for (old, descriptor) in &mapped {
-            moves.insert(*old, self.security_cell(descriptor.as_bytes())?);
-            changes.descriptors = changes.descriptors.saturating_add(1);
-        }
-        let mut users = Vec::new();
-        let mut keys = vec![self.root()];
-        while let Some(key) = keys.pop() {
-            keys.extend(key.subkeys());
-            let security = key.node().security;
-            users.extend(moves.get(&security).map(|new| (key.id().0, security, *new)));
-        }
-        for (key, old, new) in users {
-            self.move_to_security(key, old, new)?;
-            changes.keys = changes.keys.saturating_add(1);
-        }
-        // A cell that no key used, or whose count was too high, still names the old SID.
-        for (old, _) in mapped {
-            let is_target = moves.values().any(|new| *new == old);
-            if !is_target && self.bins.is_allocated(old.at()) {
-                self.unlink_security(old)?;
-            }
-        }
-        Ok(changes)
-    }
-
-    /// Gives keys other security descriptors, where `map` names one for a key. Times of keys stay, as with
-    /// [`Hive::map_sids`].
+    /// Gives keys other security descriptors, where `map` names one for a key. Times of keys stay: the change is not
+    /// one a user made.
     ///
     /// # Errors
     /// When a descriptor that is used is damaged, or the hive cannot be edited.

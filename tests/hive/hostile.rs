@@ -59,7 +59,7 @@ fn do_everything(mut hive: Hive, seed: &mut u64) {
             0 => hive.create_subkey(id, name.as_str()).map(|_| ()),
             1 => hive.delete_key(id),
             2 => hive.set_value(id, name.as_str(), ValueType::Binary, &vec![1; number * 700]),
-            3 => hive.map_sids(|sid| sid.rid().map(|rid| sid.with_rid(rid))).map(|_| ()),
+            3 => hive.map_security(|_, old| old.map_sids(|sid| sid.rid().map(|rid| sid.with_rid(rid)))),
             4 => hive.set_class(id, Some(&name.as_str().into())),
             _ => hive.set_security(id, &descriptor_for(&"S-1-5-32-544".parse().unwrap())),
         };

@@ -11,13 +11,15 @@ use coldstate::{
 
 use super::{Job, expected::Round};
 use crate::{
-    hive::{corpus, editing},
+    hive::{corpus, editing, stored_security},
     roundtrip::Shown,
 };
 
 const SZ: u32 = 1;
 const EXPAND_SZ: u32 = 2;
 const MULTI_SZ: u32 = 7;
+/// `KEY_READ`.
+const READ: u32 = 0x0002_0019;
 /// What has a test of its own: the service of the first start, and the list of profiles.
 const OTHERS: [&str; 2] =
     [r"controlset001\services\coldstatefirststart\", r"microsoft\windows nt\currentversion\profilelist\s-1-"];
@@ -133,6 +135,28 @@ fn assert_nothing_old(round: &Round, whose: &str, sids: &[(Sid, Sid)], brought: 
     }
 }
 
+/// No descriptor of a hive, in use or not, names somebody by the SID he had.
+fn assert_no_old_sid(whose: &str, sids: &[(Sid, Sid)], hive: &Hive) {
+    let stored = stored_security(hive);
+    assert!(!stored.is_empty(), "{whose} has no security");
+    for security in stored {
+        let named = security.sids();
+        let old = sids.iter().find(|(old, _)| named.contains(old));
+        assert_eq!(old, None, "{whose}: {named:?}");
+    }
+}
+
+/// Every key grants its user something, or he could not work with his own settings.
+fn assert_is_his(whose: &str, sid: &Sid, hive: &Hive) {
+    let mut keys = vec![hive.root()];
+    while let Some(key) = keys.pop() {
+        let dacl = key.security().unwrap().unwrap().dacl().unwrap();
+        let grants = dacl.iter().any(|ace| ace.ace_type == 0 && ace.sid == *sid && ace.mask & READ == READ);
+        assert!(grants, "{whose}: {} grants {sid} nothing", key.path());
+        keys.extend(key.subkeys());
+    }
+}
+
 fn read(path: &Path) -> Hive {
     Hive::open(fs_err::read(path).unwrap(), &[], Strictness::Strict).unwrap()
 }
@@ -152,8 +176,10 @@ pub(super) fn compare(round: &Round, job: &Job, before: &Path) -> Vec<String> {
         let after = values(&is);
         all.extend(lines(whose, &before, brought, &after));
         assert_nothing_old(round, whose, &sids, brought, &after);
+        assert_no_old_sid(whose, &sids, &is);
         // hivex reads the same, and the oracle finds nothing that was not there before.
         editing::ask_others(whose, &corpus, was.as_ref().unwrap_or(&is), &is);
+        is
     };
     for person in shown {
         match round.person(person) {
@@ -162,9 +188,13 @@ pub(super) fn compare(round: &Round, job: &Job, before: &Path) -> Vec<String> {
                 let classes = brought(person, r"hkcu\software\classes\", None, &sids);
                 let settings = brought(person, r"hkcu\", Some(r"hkcu\software\classes\"), &sids);
                 assert!(settings.len() > 20, "{} brings only {} settings", found.new, settings.len());
-                one(found.new, Some("Users/Default/NTUSER.DAT"), &format!("{home}/NTUSER.DAT"), &settings);
+                let sid = round.sid(person).unwrap();
+                let ntuser = format!("{home}/NTUSER.DAT");
+                let ntuser = one(found.new, Some("Users/Default/NTUSER.DAT"), &ntuser, &settings);
+                assert_is_his(found.new, &sid, &ntuser);
                 let usrclass = format!("{home}/AppData/Local/Microsoft/Windows/UsrClass.dat");
-                one(&format!("{} classes", found.new), None, &usrclass, &classes);
+                let usrclass = one(&format!("{} classes", found.new), None, &usrclass, &classes);
+                assert_is_his(found.new, &sid, &usrclass);
             }
             None if person.user().is_none() => {
                 for (name, root) in [("SOFTWARE", r"hklm\software\"), ("SYSTEM", r"hklm\system\")] {
