@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use coldstate::rules::{RuleSet, decode};
 
+/// How many files of each kind the corpus has: one that came without them shows nothing.
+const RULE_FILES: usize = 31;
+const MANIFESTS: usize = 70;
+
 pub(crate) fn corpus(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("COLDSTATE_CORPUS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
@@ -41,7 +45,7 @@ fn every_real_file_is_accepted_or_diagnosed_where_it_breaks() {
         ("changhaitravis__USMT_MigrationRules__MigCustom__MigApp-Office2016-snippets.xml", 734),
         ("conradhyler__usmt__config-offline.xml", 252),
     ];
-    let mut wrong = Vec::new();
+    let (mut seen, mut wrong) = (0, Vec::new());
     for entry in fs_err::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -49,12 +53,14 @@ fn every_real_file_is_accepted_or_diagnosed_where_it_breaks() {
         if name.ends_with(".xsd") || name.ends_with("offline.xml") && !name.starts_with("monosoul") {
             continue;
         }
+        seen += 1;
         let line = check(&name, &fs_err::read(&path).unwrap());
         let expected = malformed.iter().find(|(file, _)| *file == name).map(|(_, line)| *line);
         if line.as_ref().map(|(line, _)| *line) != expected {
             wrong.push(format!("{name}: expected {expected:?}, found {line:?}"));
         }
     }
+    assert_eq!(seen, RULE_FILES, "{seen} rule files were read");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -64,12 +70,14 @@ fn every_real_manifest_is_accepted() {
         say("skipped: the corpus is absent");
         return;
     };
-    let mut wrong = Vec::new();
+    let (mut seen, mut wrong) = (0, Vec::new());
     for entry in fs_err::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        seen += 1;
         wrong.extend(check(&name, &fs_err::read(&path).unwrap()).map(|(_, text)| text));
     }
+    assert_eq!(seen, MANIFESTS, "{seen} manifests were read");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
