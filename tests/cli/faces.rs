@@ -4,6 +4,7 @@
 mod outcome;
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
 };
@@ -159,6 +160,18 @@ fn what_migrate7_has_and_this_has_not_is_refused_by_name() {
     assert!(desk.run("se.exe /autoextract /?").ends(0).text().contains("/includeuser:USER"));
 }
 
+/// Every switch that the help of a program lists stands in one of these lines: none can be added and not be tried.
+fn assert_all_tried(help: &Ran, table: &[(&str, i32)]) {
+    let name = |word: &str| word.split([':', '[']).next().unwrap().to_owned();
+    let words = table.iter().flat_map(|(options, _)| options.split(' '));
+    let tried: BTreeSet<String> = words.filter(|word| word.starts_with('/')).map(name).collect();
+    let lines = help.text().lines().filter(|line| line.starts_with("  /"));
+    let known: Vec<String> = lines.map(|line| name(line.trim().split(' ').next().unwrap())).collect();
+    assert!(known.len() > 20, "{known:?}");
+    let missing: Vec<&String> = known.iter().filter(|name| !tried.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?} are not tried");
+}
+
 /// Every option of ScanState in a line that must run to its end without writing a store, or be refused.
 #[test]
 fn every_option_of_scanstate_is_done_or_refused() {
@@ -170,7 +183,7 @@ fn every_option_of_scanstate_is_done_or_refused() {
     fs_err::write(desk.path("key.txt"), "12345678").unwrap();
     let long = "x".repeat(257);
     let long_key = format!("/encrypt /key:{long}");
-    for (options, code) in [
+    let table = [
         ("/i:@a.xml /i @a.xml", 0),
         ("/config:@Config.xml", 0),
         ("/config:@none.xml", 39),
@@ -219,19 +232,32 @@ fn every_option_of_scanstate_is_done_or_refused() {
         ("/r:0 /w:0", 0),
         ("/r:often", 11),
         ("/targetxp", 0),
+        ("/targetvista", 0),
         ("/targetwindows7", 0),
+        ("/targetwindows8", 0),
+        ("/targetwindows11", 11),
         ("/apps", 36),
         ("/ppkg:@a.ppkg", 36),
         ("/md:a:b", 36),
+        ("/mu:a:b", 36),
         ("/lac", 36),
+        ("/lac:Secret", 36),
+        ("/lae", 36),
+        ("/genconfig:@Generated.xml", 11),
+        ("/genmigxml:@generated.xml", 11),
         ("/bogus", 11),
         ("/o /o", 11),
         ("@another", 11),
-    ] {
+    ];
+    assert_all_tried(&desk.run("ScanState.exe /?").ends(1), &table);
+    let mut wrong = Vec::new();
+    for (options, code) in table {
         let ran = desk.run(&format!("ScanState.exe @store {options} --source DISK --dry-run --quiet"));
-        assert_eq!(ran.code, Some(code), "{options}: {}", ran.told());
-        assert_eq!(ran.stderr.contains("error: "), code != 0, "{options}: {}", ran.told());
+        if ran.code != Some(code) || ran.stderr.contains("error: ") != (code != 0) {
+            wrong.push(format!("{options}: {}", ran.told()));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(!desk.path("store").join("USMT").exists(), "a dry run makes no store");
     desk.run("ScanState.exe /c").ends(11);
     desk.run("ScanState.exe C:\\ /c").ends(11);
@@ -544,7 +570,7 @@ fn every_option_of_loadstate_is_done_or_refused() {
     fs_err::write(desk.path("a.xml"), "<migration urlid='a'/>").unwrap();
     fs_err::write(desk.path("wrong.xml"), "<migration urlid='a'>").unwrap();
     fs_err::create_dir(desk.path("new")).unwrap();
-    for (options, code) in [
+    let table = [
         ("/i:@a.xml /c /all /v:5 /nocompress /q /f", 3),
         ("/i:@wrong.xml", 28),
         ("/config:@none.xml", 39),
@@ -561,11 +587,29 @@ fn every_option_of_loadstate_is_done_or_refused() {
         ("/genconfig:@Config.xml", 36),
         ("/l:@store/load.log", 11),
         ("/vsc", 11),
-    ] {
+        ("/auto:@none", 28),
+        ("/lac", 26),
+        ("/lac:Secret /lae", 26),
+        ("/decrypt:AES_256 /key:12345678", 27),
+        ("/decrypt /keyfile:@none.txt", 33),
+        ("/progress:@none/load.prg", 40),
+        ("/r:0 /w:0", 3),
+        ("/r:often", 11),
+        ("/w:often", 11),
+        // `--target` says it better.
+        ("/offlinewindir:@none/Windows", 3),
+        (r"/offlinewinold:C:\Windows.old", 36),
+    ];
+    assert_all_tried(&desk.run("loadstate /?").ends(1), &table);
+    let mut wrong = Vec::new();
+    for (options, code) in table {
         let ran = desk.run(&format!("loadstate @store {options} --target @new --dry-run --quiet"));
         let is_done = code == 3 && ran.code == Some(0);
-        assert!(is_done || ran.code == Some(code), "{options}: {}", ran.told());
+        if !is_done && ran.code != Some(code) {
+            wrong.push(format!("{options}: {}", ran.told()));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let ran = desk.run("loadstate @store /c").ends(36);
     assert!(ran.stderr.contains("/offlinewindir:W:\\Windows"), "{}", ran.told());
     desk.run("loadstate @none /r:0 --target @new").ends(27);
