@@ -416,13 +416,15 @@ impl<'a> Compiler<'a, '_> {
     }
 
     fn processing(&mut self, processing: &'a Processing, owner: &Owner) {
-        let calls = processing.scripts.iter().map(|call| (call.support, show_call(call), &call.place));
-        let commands =
-            processing.commands.iter().map(|command| (Support::Deferred, command.clone(), &processing.place));
-        for (support, what, place) in calls.chain(commands) {
+        let calls =
+            processing.scripts.iter().map(|call| (call.support, call.note(), show_call(call), &call.place));
+        let command = |command: &String| (Support::Deferred, "", command.clone(), &processing.place);
+        let commands = processing.commands.iter().map(command);
+        for (support, note, what, place) in calls.chain(commands) {
             match support {
                 Support::Unsupported => {
-                    self.evaluator.omit(place, format!("`{what}` is not done here."));
+                    self.evaluator
+                        .omit(place, format!("`{what}` is not done here. {note}").trim_end().to_owned());
                     continue;
                 }
                 // Nobody is logged on to a Windows that is off, and no Explorer runs: it is as if it were done.

@@ -59,6 +59,8 @@ pub(super) struct Function {
     /// Fewest and most arguments.
     pub(super) arguments: (usize, usize),
     pub(super) support: Support,
+    /// Why it is not done, as a sentence; empty where that needs none.
+    pub(super) note: &'static str,
 }
 
 impl Function {
@@ -69,12 +71,13 @@ impl Function {
 }
 
 macro_rules! functions {
-    ($($name:ident [$($place:ident)+] $min:literal..$max:literal $support:ident;)+) => {
+    ($($name:ident [$($place:ident)+] $min:literal..$max:literal $support:ident $($note:literal)?;)+) => {
         &[$(Function {
             name: stringify!($name),
             uses: &[$(Use::$place),+],
             arguments: ($min, $max),
             support: Support::$support,
+            note: concat!($($note)?),
         }),+]
     };
 }
@@ -141,12 +144,15 @@ static FUNCTIONS: &[Function] = functions! {
     AskForLogoff [Processing] 0..0 Runs;
     KillExplorer [Processing] 0..0 Runs;
     RestartExplorer [Processing] 0..0 Runs;
-    RegisterFonts [Processing] 1..1 Deferred;
-    RemoveEmptyDirectories [Processing] 1..1 Deferred;
+    RegisterFonts [Processing] 1..1 Unsupported
+        "Windows registers the fonts it has entries for when it starts; others have to be installed.";
+    RemoveEmptyDirectories [Processing] 1..1 Unsupported
+        "It would delete after the inject, where no undo could bring back what was there; empty folders stay.";
     StartService [Processing] 1..8 Deferred;
     StopService [Processing] 1..8 Deferred;
     SyncSCM [Processing] 1..8 Deferred;
-    ConvertToShortFileName [Processing] 1..1 Deferred;
+    ConvertToShortFileName [Processing] 1..1 Unsupported
+        "The new volume makes short names by itself, or none; the value keeps the long path.";
 
     AntiAlias [Processing ContentModify ObjectScript] 0..8 Unsupported;
     ConvertScreenSaver [Processing ContentModify ObjectScript] 0..8 Unsupported;
@@ -183,6 +189,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Why it is not done, as a sentence; empty where that needs none.
+    pub(super) fn note(&self) -> &'static str {
+        Function::named(&self.name).map_or("", |function| function.note)
+    }
+
     /// An argument's text; empty for `NULL` or one left out.
     pub(super) fn text(&self, index: usize) -> &str {
         self.argument(index).unwrap_or_default()

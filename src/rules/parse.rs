@@ -426,7 +426,7 @@ impl Parser<'_> {
     fn call(&mut self, text: &str, offset: usize, used_as: Use) -> Option<Call> {
         match parse_call(text, self.source.place(offset), used_as, &self.libraries) {
             Ok(call) => {
-                self.account(call.support, offset, &call.name, "");
+                self.account(call.support, offset, &call.name, call.note());
                 self.check_arguments(&call, offset);
                 Some(call)
             }

@@ -298,7 +298,7 @@ fn the_destination_side_is_found_for_each_object() {
         <destinationCleanup><objectSet><pattern type="Registry">HKCU\Software\X\* [*]</pattern></objectSet></destinationCleanup>
         <addObjects><object><location type="Registry">HKCU\Software\X [Level]</location><attributes>DWORD</attributes>
           <bytes>0B000000</bytes></object></addObjects>
-        <processing when="post-apply"><script>MigXmlHelper.RegisterFonts("%CSIDL_FONTS%")</script></processing>
+        <processing when="post-apply"><script>MigXmlHelper.StartService("Spooler")</script></processing>
         <externalProcess when="pre-apply"><commandLine>cmd /c exit</commandLine></externalProcess>"#,
     );
     let set = parse(&text);
@@ -321,7 +321,7 @@ fn the_destination_side_is_found_for_each_object() {
     assert_eq!((added.kind, added.node.as_str()), (ObjectKind::Registry, r"HKCU\Software\X"));
     assert_eq!((added.leaf.as_deref(), added.bytes.as_slice()), (Some("Level"), &[0x0B, 0, 0, 0][..]));
     let deferred: Vec<_> = compiled.deferred().iter().map(|d| (d.when.as_str(), d.what.as_str())).collect();
-    assert_eq!(deferred, [("post-apply", "RegisterFonts(\"%CSIDL_FONTS%\")"), ("pre-apply", "cmd /c exit")]);
+    assert_eq!(deferred, [("post-apply", "StartService(\"Spooler\")"), ("pre-apply", "cmd /c exit")]);
     // And the report says the same before any installation is known.
     let report = &set.report()[0];
     let names: Vec<_> = report.deferred.iter().map(|construct| construct.what.as_str()).collect();
@@ -330,12 +330,35 @@ fn the_destination_side_is_found_for_each_object() {
         "RelativeMove",
         "addObjects",
         "destinationCleanup",
-        "RegisterFonts",
+        "StartService",
         "externalProcess",
     ] {
         assert!(names.contains(&name), "{name} is missing in {names:?}");
     }
     assert!(report.unsupported.is_empty() && report.runs > 0);
+}
+
+/// What an inject would only skip is not promised: the report and the omissions say why.
+#[test]
+fn functions_that_nothing_carries_out_are_unsupported_with_the_reason() {
+    for (call, reason) in [
+        (r#"RegisterFonts("%CSIDL_FONTS%")"#, "others have to be installed"),
+        (r#"RemoveEmptyDirectories("C:\D")"#, "no undo could bring back"),
+        (r#"ConvertToShortFileName("HKCU\Software\X [Path]")"#, "keeps the long path"),
+    ] {
+        let text = rules(&format!(
+            r#"<processing when="post-apply"><script>MigXmlHelper.{call}</script></processing>"#
+        ));
+        let set = parse(&text);
+        let report = &set.report()[0];
+        assert!(report.deferred.is_empty(), "{call}: {report:?}");
+        assert_eq!(report.unsupported.len(), 1, "{call}: {report:?}");
+        assert!(report.unsupported[0].note.contains(reason), "{call}: {report:?}");
+        let compiled = set.compile_one(&user());
+        assert!(compiled.deferred().is_empty(), "{call}");
+        let omissions = compiled.omissions();
+        assert!(omissions.len() == 1 && omissions[0].reason.contains(reason), "{call}: {omissions:?}");
+    }
 }
 
 #[test]

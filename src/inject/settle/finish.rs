@@ -112,6 +112,7 @@ fn by_rule(what: &str, windows: &dyn RunningWindows) -> Result<(), (Outcome, Str
         }
         // The service manager reads its database when Windows starts.
         Some(("SyncSCM", _)) => Ok(()),
+        // These come only from datastores that were written when rule files could still ask for them.
         Some(("RegisterFonts", _)) => skipped(
             "Windows registers the fonts it has entries for when it starts; others have to be installed.",
         ),
