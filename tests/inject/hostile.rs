@@ -2,7 +2,7 @@
 //! his profile is afterwards as it was, to the byte, the times and the links.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use coldstate::{
 use super::{
     new_windows::{self, anna, make, old_variables, place, rule, under},
     personality::{Personality, descriptor, item, junction},
-    target::snapshot,
+    target::{Mounted, snapshot},
 };
 
 /// A personality, what it says of its old Windows, and its rules.
@@ -508,6 +508,13 @@ fn hostiles() -> Vec<(&'static str, Prepare, Hostile)> {
     all
 }
 
+fn assert_same(after: &BTreeMap<PathBuf, String>, before: &BTreeMap<PathBuf, String>, what: &str) {
+    let differs = |path: &&PathBuf| after.get(*path) != before.get(*path);
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).filter(differs).collect();
+    let told: Vec<_> = paths.into_iter().map(|path| (path, before.get(path), after.get(path))).collect();
+    assert!(told.is_empty(), "{what}: {told:#?}");
+}
+
 /// Everything outside of the profile that is somebody's. New folders in the root are nobody's, and change how many links
 /// the root has.
 fn outside(root: &Path) -> BTreeMap<PathBuf, String> {
@@ -533,9 +540,18 @@ fn outside(root: &Path) -> BTreeMap<PathBuf, String> {
     all
 }
 
-/// Injects one of them with each policy, and takes it back.
-fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
-    let before = snapshot(root.parent().unwrap());
+/// Injects one of them with each policy, and takes it back. `whole` is everything that must be as it was in the end, and
+/// `settle` has the target seen as it is before anybody looks.
+fn attack(
+    root: &Path,
+    whole: &dyn Fn() -> BTreeMap<PathBuf, String>,
+    work: &Path,
+    name: &str,
+    hostile: &Hostile,
+    settle: &dyn Fn(),
+) {
+    settle();
+    let before = whole();
     let before_outside = outside(root);
     for merge in [Merge::Refuse, Merge::Replace, Merge::Newest] {
         let target = inject::open(root).unwrap();
@@ -550,6 +566,7 @@ fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
         let journal = Journal::create(&path, &*target).unwrap();
         inject::act(&plan, &placed, &*target, &journal, &record)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
+        settle();
         let after = outside(root);
         let changed: Vec<_> =
             before_outside.iter().filter(|(path, was)| after.get(*path) != Some(was)).collect();
@@ -559,7 +576,8 @@ fn attack(root: &Path, work: &Path, name: &str, hostile: &Hostile) {
         let hive = fs_err::read(under(root, r"\Users\anna\NTUSER.DAT")).unwrap();
         assert_eq!(hive, br"\Users\anna\NTUSER.DAT", "{name}, {merge}");
         inject::undo(&path, &record).unwrap();
-        assert_eq!(snapshot(root.parent().unwrap()), before, "{name}, {merge}: undone");
+        settle();
+        assert_same(&whole(), &before, &format!("{name}, {merge}: undone"));
     }
 }
 
@@ -573,7 +591,31 @@ fn more_than_fifty_personalities_write_nothing_outside_of_the_profile() {
         fs_err::create_dir_all(&root).unwrap();
         make(&root);
         prepare(&root);
-        attack(&root, dir.path(), name, hostile);
+        attack(&root, &|| snapshot(root.parent().unwrap()), dir.path(), name, hostile, &|| {});
+    }
+}
+
+/// The same on a volume, where names that a folder of Linux takes are streams, or the same name in another case.
+#[test]
+fn none_of_them_writes_outside_of_the_profile_on_a_volume() {
+    let work = tempfile::tempdir().unwrap();
+    let options = "streams_interface=windows";
+    for (name, prepare, hostile) in &hostiles() {
+        let Some(volume) = Mounted::new(16, options) else { return };
+        make(&volume.root());
+        prepare(&volume.root());
+        let beside = || -> Vec<PathBuf> {
+            let mut all: Vec<_> =
+                fs_err::read_dir(volume.dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            all.sort();
+            all
+        };
+        let whole = || {
+            // Where the links out of the target lead.
+            assert_eq!(beside(), [volume.root(), volume.image()], "{name}");
+            snapshot(&volume.root())
+        };
+        attack(&volume.root(), &whole, work.path(), name, hostile, &|| volume.remount(options));
     }
 }
 
