@@ -76,7 +76,7 @@ pub(super) fn on_the_old_volume(job: &Job, favorites: &Path) -> Vec<Favorite> {
             match folders.first().is_some_and(|first| first == "Links") {
                 true => folders[0] = "bookmark_bar".into(),
                 false => {
-                    drop(folders.splice(..0, ["other".into(), "Imported from Internet Explorer".into()]))
+                    drop(folders.splice(..0, ["other".into(), "Imported from Internet Explorer".into()]));
                 }
             }
             let times = xattr::get(&path, "system.ntfs_times_be").unwrap().unwrap();

@@ -128,7 +128,7 @@ impl Bookmarks {
     ///
     /// # Errors
     /// When memory fails.
-    pub(super) fn to_bytes(self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, serde_json::Error> {
         let mut ids = Ids(0);
         // Chromium gives these three their own names and GUIDs, whatever the file says.
         let [bar, other, synced] =
@@ -203,6 +203,7 @@ fn guid_of(id: u64, name: &str, url: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -218,7 +219,7 @@ mod tests {
     fn written(favorites: &[Favorite]) -> Vec<u8> {
         let mut bookmarks = Bookmarks::default();
         favorites.iter().cloned().for_each(|favorite| bookmarks.add(favorite));
-        bookmarks.to_bytes().unwrap()
+        bookmarks.into_bytes().unwrap()
     }
 
     /// Name, URL and time of every link below a node, with the folders it is in.

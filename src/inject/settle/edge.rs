@@ -46,6 +46,9 @@ const LARGEST_BOOKMARKS: u64 = 64 << 20;
 /// `FILE_ATTRIBUTE_ARCHIVE`.
 const ARCHIVE: u32 = 0x20;
 
+/// Favorites that are not in the file, each with the reason.
+type LeftOut = Vec<(String, String)>;
+
 /// A user whose favorites Edge may get.
 pub(super) struct Edge<'a> {
     pub(super) target: &'a dyn Target,
@@ -174,9 +177,9 @@ impl Edge<'_> {
         settlement: &Settlement,
         favorites: &WinPath,
         found: &Found,
-    ) -> Result<(Option<Vec<u8>>, Vec<(String, String)>), InjectError> {
+    ) -> Result<(Option<Vec<u8>>, LeftOut), InjectError> {
         let mut bookmarks = Bookmarks::default();
-        let (mut count, mut left_out) = (0_usize, Vec::new());
+        let (mut count, mut left_out) = (0_usize, LeftOut::new());
         for item in &found.files {
             let old = item.path();
             let url = match self.read(item) {
@@ -209,7 +212,7 @@ impl Edge<'_> {
             let (more, user) = (counted(found.more, "favorite"), self.who);
             left_out.push((format!("{more} of {user}"), format!("it is given {MOST} at most")));
         }
-        let bytes = (count > 0).then(|| bookmarks.to_bytes()).transpose();
+        let bytes = (count > 0).then(|| bookmarks.into_bytes()).transpose();
         Ok((bytes.map_err(|error| InjectError::Source(error.into()))?, left_out))
     }
 
@@ -313,6 +316,7 @@ fn url_of(text: &str) -> Result<Option<String>, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
