@@ -13,7 +13,7 @@ use std::{
 
 use xattr::FileExt as _;
 
-use super::{Protection, Space};
+use super::{Identity, Protection, Space};
 
 /// Through which ntfs-3g shows a file's security descriptor.
 const SECURITY: &str = "system.ntfs_acl";
@@ -24,6 +24,10 @@ const OTHERS_WRITE: u32 = 0o022;
 const SIGNATURE: &[u8] = b"NTFS    ";
 const SIGNATURE_AT: usize = 0x03;
 const SERIAL_AT: usize = 0x48;
+
+/// Seconds from 1601 to 1970, and 100 ns steps in a second.
+const UNIX_EPOCH: i64 = 11_644_473_600;
+const TICKS: i64 = 10_000_000;
 
 /// The room in the file system of a folder.
 ///
@@ -70,6 +74,33 @@ pub fn protection(file: &File, _path: &Path) -> Protection {
 /// False: a share that is mounted here has the permissions that its mount shows.
 pub fn is_remote(_path: &Path) -> bool {
     false
+}
+
+/// Which file a name leads to. Nobody is asked whether someone has it open: Linux does not tell.
+///
+/// # Errors
+/// As Linux says.
+pub fn identity(path: &Path, _unless_written: bool) -> io::Result<Identity> {
+    let stat = fs_err::symlink_metadata(path)?;
+    let ticks = stat.mtime().saturating_add(UNIX_EPOCH).saturating_mul(TICKS);
+    let modified = u64::try_from(ticks.saturating_add(stat.mtime_nsec() / 100)).unwrap_or(0);
+    Ok(Identity { id: stat.ino(), links: stat.nlink(), len: stat.len(), modified })
+}
+
+/// Opens a file for reading, whoever it belongs to.
+///
+/// # Errors
+/// As Linux says.
+pub fn open_of_others(path: &Path) -> io::Result<File> {
+    Ok(fs_err::File::open(path)?.into())
+}
+
+/// Removes a name of a file. Its other names, and all that they lead to, stay.
+///
+/// # Errors
+/// As Linux says.
+pub fn remove_name(path: &Path) -> io::Result<()> {
+    fs_err::remove_file(path)
 }
 
 /// The mount point that a folder is below, and the serial number of the NTFS volume that is mounted there.

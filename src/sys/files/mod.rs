@@ -10,12 +10,14 @@ mod linux;
 #[cfg(windows)]
 mod win32;
 #[cfg(target_os = "linux")]
-pub use linux::{create_private, flush_volume, is_remote, protection, space};
+pub use linux::{
+    create_private, flush_volume, identity, is_remote, open_of_others, protection, remove_name, space,
+};
 #[cfg(windows)]
 pub use win32::{
     Basic, FileSystem, Purpose, basic, control, create_private, enable_privileges, file_system, flush_volume,
-    is_remote, open, protection, security, set_basic, set_extended_attributes, set_security, set_short_name,
-    short_name, space,
+    identity, is_remote, open, open_of_others, protection, remove_name, security, set_basic,
+    set_extended_attributes, set_security, set_short_name, short_name, space,
 };
 
 #[cfg(target_os = "linux")]
@@ -45,6 +47,19 @@ pub enum Protection {
     Unknown,
 }
 
+/// Which file a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its number on the volume; of NTFS its MFT record, on Windows with the sequence number above 48 bits.
+    pub id: u64,
+    /// How many names it has. Linux counts an 8.3 name as one.
+    pub links: u64,
+    /// Length of its data in bytes.
+    pub len: u64,
+    /// Last write of its data, in 100 ns since 1601.
+    pub modified: u64,
+}
+
 /// Bytes that can be written in a folder.
 ///
 /// # Errors
@@ -65,6 +80,8 @@ pub fn nearest_folder(path: &Path) -> PathBuf {
 pub struct OnVolume {
     /// The volume's serial number, of which both systems tell the low half.
     pub serial: u32,
+    /// The root of the volume.
+    pub root: PathBuf,
     /// The path from the root of the volume; links on the way to it are followed.
     pub path: PathBuf,
 }
@@ -76,5 +93,6 @@ pub fn on_volume(path: &Path) -> Option<OnVolume> {
     let rest = absolute.strip_prefix(&there).ok()?;
     let there = fs_err::canonicalize(&there).ok()?;
     let (root, serial) = volume_root(&there)?;
-    Some(OnVolume { serial, path: there.strip_prefix(&root).ok()?.join(rest) })
+    let path = there.strip_prefix(&root).ok()?.join(rest);
+    Some(OnVolume { serial, root, path })
 }

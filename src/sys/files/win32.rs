@@ -14,6 +14,7 @@ use std::{
     },
     path::{Component, Path, PathBuf, Prefix},
     ptr,
+    sync::Once,
 };
 
 use windows_sys::Wdk::Storage::FileSystem::{FileShortNameInformation, NtSetEaFile, NtSetInformationFile};
@@ -29,10 +30,11 @@ use windows_sys::Win32::{
         TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES,
     },
     Storage::FileSystem::{
-        CREATE_NEW, CreateFileW, DELETE, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS,
-        FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-        FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW,
-        GetDiskFreeSpaceExW, GetDriveTypeW, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
+        BY_HANDLE_FILE_INFORMATION, CREATE_NEW, CreateFileW, DELETE, FILE_ATTRIBUTE_NORMAL,
+        FILE_ATTRIBUTE_READONLY, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+        FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES,
+        FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW, GetDiskFreeSpaceExW, GetDriveTypeW,
+        GetFileInformationByHandle, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
         GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
         WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
     },
@@ -44,7 +46,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::{Protection, Space};
+use super::{Identity, Protection, Space};
 use crate::sys::{aligned, status::to_result, wide::wide};
 
 /// Largest security descriptor asked for; NTFS keeps at most 64 KiB.
@@ -56,6 +58,8 @@ pub enum Purpose {
     Hold,
     /// To read what is in it.
     Read,
+    /// The same, and to hear (`ERROR_SHARING_VIOLATION`) where someone has it open for writing.
+    ReadUnlessWritten,
     /// To write a new file, where nothing is.
     Create,
     /// To change how the data of a file or folder that is there lie on the disk.
@@ -108,6 +112,7 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
     let (access, share, disposition) = match purpose {
         Purpose::Hold => (FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE, OPEN_EXISTING),
         Purpose::Read => (GENERIC_READ, all, OPEN_EXISTING),
+        Purpose::ReadUnlessWritten => (GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, OPEN_EXISTING),
         Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
         Purpose::Data => (GENERIC_READ | GENERIC_WRITE, all, OPEN_EXISTING),
         Purpose::Metadata => (metadata, all, OPEN_EXISTING),
@@ -230,6 +235,58 @@ pub fn set_basic(file: &File, basic: Basic) -> io::Result<()> {
     check(unsafe {
         SetFileInformationByHandle(file.as_raw_handle(), FileBasicInfo, (&raw const info).cast(), len)
     })
+}
+
+/// Which file a name leads to; an error too where someone has it open for writing and that is asked.
+///
+/// # Errors
+/// As Windows says.
+#[allow(unsafe_code)]
+pub fn identity(path: &Path, unless_written: bool) -> io::Result<Identity> {
+    let purpose = if unless_written { Purpose::ReadUnlessWritten } else { Purpose::Hold };
+    let file = open(path, purpose)?;
+    let mut info = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is open, and `info` is a writable structure of the type that is asked for.
+    check(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) })?;
+    let wide = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+    let written = info.ftLastWriteTime;
+    Ok(Identity {
+        id: wide(info.nFileIndexHigh, info.nFileIndexLow),
+        links: info.nNumberOfLinks.into(),
+        len: wide(info.nFileSizeHigh, info.nFileSizeLow),
+        modified: wide(written.dwHighDateTime, written.dwLowDateTime),
+    })
+}
+
+/// Opens a file for reading, whoever it belongs to: with the right to make backups, where this process has it.
+///
+/// # Errors
+/// As Windows says.
+pub fn open_of_others(path: &Path) -> io::Result<File> {
+    static ENABLED: Once = Once::new();
+    ENABLED.call_once(|| enable_privileges(&["SeBackupPrivilege"]));
+    open(path, Purpose::Read)
+}
+
+/// Removes a name of a file. Its other names, and all that they lead to, stay.
+///
+/// A file that is read-only is not removed by Windows; it is made so again afterwards, which its other names need.
+///
+/// # Errors
+/// As Windows says.
+pub fn remove_name(path: &Path) -> io::Result<()> {
+    let Err(refused) = fs_err::remove_file(path) else { return Ok(()) };
+    let file = open(path, Purpose::Metadata)?;
+    let before = basic(&file)?;
+    if before.attributes & FILE_ATTRIBUTE_READONLY == 0 {
+        return Err(refused);
+    }
+    let set = |attributes| set_basic(&file, Basic { attributes, ..Basic::default() });
+    set(before.attributes & !FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_NORMAL)?;
+    let removed = fs_err::remove_file(path);
+    // Where it had no other name there is nothing left to be set.
+    let _ = set(before.attributes);
+    removed
 }
 
 /// Sends a control code (`FSCTL_…`) that takes `input` and answers nothing.
