@@ -104,6 +104,7 @@ impl Personality {
             tool: String::new(),
             collisions: Collisions::default(),
             groups: Vec::new(),
+            hard_links: false,
         };
         Self { header, items: Vec::new(), contents: BTreeMap::new() }
     }
@@ -326,7 +327,7 @@ fn carry_out(
     let placements = std::mem::take(&mut settled.placements);
     let (hives, edits) = (std::mem::take(&mut settled.hives), std::mem::take(&mut settled.edits));
     let placed = settled.placed(olds, placements);
-    let options = Options { merge: Merge::Rename };
+    let options = Options { merge: Merge::Rename, ..Options::default() };
     let mut plan = inject::plan(&placed, target, &options, &record).unwrap();
     plan.add_hives(hives, target).unwrap();
     if target.running().is_some() {

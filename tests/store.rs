@@ -5,6 +5,9 @@
 mod damage;
 /// Without the password nothing can be read, and nothing can be changed unnoticed.
 mod encrypted;
+/// Files of its own volume are kept by hard links.
+#[cfg(target_os = "linux")]
+mod links;
 /// What nobody needs is removed while others write, and nothing else ever is.
 mod prune;
 
@@ -71,6 +74,7 @@ fn header(computer: &str, user: Option<&str>, started: u64) -> Header {
         started: FileTime(started),
         tool: "coldstate test".into(),
         collisions: Collisions { files: Some(Collision::Rename), settings: None },
+        hard_links: false,
         groups: vec![ChangeGroup {
             from: "*".into(),
             to: "Users".into(),

@@ -414,6 +414,9 @@ pub(super) struct Estimate {
     /// Folder of the datastore, or where it would be made: its free space is compared with what is needed
     #[arg(long, value_name = "FOLDER", help_heading = "Datastore")]
     pub(super) datastore: Option<PathBuf>,
+    /// Count what `extract --hard-links` would need
+    #[arg(long)]
+    pub(super) hard_links: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -428,6 +431,11 @@ pub(super) struct Extract {
     /// How hard to try to make the contents small; `fast` where no template says
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Datastore")]
     pub(super) compression: Option<Compression>,
+    /// Keep files by hard links instead of copies: with a datastore on the volume that is read, nothing else. It takes
+    /// hardly any room, writes these links onto the source volume, and is not forensic: whoever changes such a file changes
+    /// it in the datastore too
+    #[arg(long, conflicts_with = "password_file")]
+    pub(super) hard_links: bool,
     /// Write the path of every file that was taken to FILE, one a line
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub(super) listfiles: Option<PathBuf>,

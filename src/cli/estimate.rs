@@ -15,11 +15,15 @@ use super::{
     planned::Job,
 };
 use crate::{
+    gather::LINK_FROM,
     nt::{counted, plural},
     record::{Note, Step},
     store, sys,
     taskseq::Phase,
 };
+
+/// What one more name of a file takes, in its folder, its record and the list of links.
+const LINK: u64 = 1024;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -30,7 +34,8 @@ pub(super) struct Report {
     /// Bytes of all files; one that several users share is counted once.
     bytes: u64,
     /// What the datastore grows by at most for the contents: nothing compresses and nothing is there already. Alternate
-    /// streams and registry values are read first by `extract`, and are not in it.
+    /// streams and registry values are read first by `extract`, and are not in it. With hard links, files that get one
+    /// count for that; the few that cannot have one are only known when they are read.
     pub(super) stored_at_most: u64,
     /// Free space where the datastore is or would be.
     free: Option<u64>,
@@ -68,33 +73,34 @@ pub(super) fn estimate(
     let record = console.begin("Estimate", &[Step::Find, Step::Plan]);
     let free = args.datastore.as_deref().map(free_space).transpose()?;
     let choices = Choices::load(console, &args.taking.choose)?;
-    let in_place = InPlace::prepare(args.datastore.as_deref(), false);
+    let in_place = InPlace::prepare(args.datastore.as_deref(), false).linking(args.hard_links);
     extract::plan(console, &args.taking, &choices, &in_place, record, |planned| {
         console.phase(Phase::Estimating);
         let exit = console.notes(&planned.record);
-        then(&count(planned, free, exit))?;
+        then(&count(planned, free, exit, args.hard_links))?;
         Ok(exit)
     })
 }
 
 /// What the datastore grows by at most, and the room it has, where that may not be enough.
-pub(super) fn shortage(planned: &Planned<'_>, datastore: &Path) -> Option<(u64, u64)> {
+pub(super) fn shortage(planned: &Planned<'_>, datastore: &Path, links: bool) -> Option<(u64, u64)> {
     let free = free_space(datastore).ok()?;
-    let Report { stored_at_most, fits, .. } = count(planned, Some(free), Exit::Done);
+    let Report { stored_at_most, fits, .. } = count(planned, Some(free), Exit::Done, links);
     (fits == Some(false)).then_some((stored_at_most, free))
 }
 
-fn count(planned: &Planned<'_>, free: Option<u64>, exit: Exit) -> Report {
+fn count(planned: &Planned<'_>, free: Option<u64>, exit: Exit, links: bool) -> Report {
     let mut seen = HashSet::new();
-    let (mut files, mut folders, mut size) = (0, 0, 0);
+    let (mut files, mut folders, mut size, mut kept) = (0, 0, 0, 0);
     for Job { plan, .. } in &planned.jobs {
         folders += plan.folders.len();
         for file in plan.files.iter().filter(|file| seen.insert(file.record)) {
             files += 1;
             size += file.size;
+            kept += if links && file.size >= LINK_FROM { LINK } else { file.size };
         }
     }
-    let stored_at_most = store::at_most(size, (files + folders) as u64);
+    let stored_at_most = store::at_most(kept, (files + folders) as u64);
     Report {
         computer: planned.installation.computer_name.clone(),
         users: planned.jobs.iter().map(user).collect(),

@@ -19,7 +19,7 @@ use super::{
     interrupt,
     planned::{self, Beyond, Job, PlanReport},
     source::{self, Opened},
-    store::{open_existing, open_for_writing, store_error},
+    store::{open_existing, open_for_linking, open_for_writing, store_error},
     users::Wanted,
     watch::{FileList, Watch},
 };
@@ -37,6 +37,7 @@ pub(super) struct Planned<'a> {
     opened: &'a Opened,
     pub(super) installation: &'a Installation,
     choices: &'a Choices,
+    in_place: &'a InPlace,
     pub(super) jobs: Vec<Job<'a>>,
     pub(super) record: Arc<Record>,
 }
@@ -47,6 +48,11 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
         needed(args.datastore.as_ref(), "--datastore FOLDER")?;
     }
     let choices = Choices::load(console, &args.taking.choose)?;
+    if args.hard_links && args.password.is_given() {
+        let message = "Files that are kept by hard links cannot be encrypted.";
+        return Err(UserError::new(Exit::BadArguments, message)
+            .hint("Leave out either --hard-links or the password."));
+    }
     // What is wrong with the datastore is said before a whole disk is looked at.
     let there = match (&args.datastore, args.dry_run) {
         (Some(folder), false) => {
@@ -55,7 +61,7 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
         }
         _ => None,
     };
-    let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run);
+    let in_place = InPlace::prepare(args.datastore.as_deref(), !args.dry_run).linking(args.hard_links);
     plan(console, &args.taking, &choices, &in_place, record, |planned| {
         let list = args.listfiles.as_deref().map(FileList::create).transpose()?;
         match args.dry_run {
@@ -111,7 +117,7 @@ pub(super) fn plan<T>(
     if record.progress.is_cancelled() {
         return Err(UserError::new(Exit::Cancelled, "Cancelled.").hint("Nothing was written."));
     }
-    then(&Planned { opened: &opened, installation: &installation, choices, jobs, record })
+    then(&Planned { opened: &opened, installation: &installation, choices, in_place, jobs, record })
 }
 
 fn extract(
@@ -124,16 +130,26 @@ fn extract(
     let Planned { jobs, record, choices, .. } = planned;
     planned::summary(jobs).iter().for_each(|line| console.status(line));
     let folder = needed(args.datastore.as_deref(), "--datastore FOLDER")?;
-    if let Some((needed, free)) = estimate::shortage(planned, folder) {
+    if let Some((needed, free)) = estimate::shortage(planned, folder, args.hard_links) {
         let (needed, free) = (bytes(needed), bytes(free));
         console.warn(format!(
             "at most {needed} are needed in the datastore, and {free} are free: it may not fit"
         ));
     }
-    let store = there.map_or_else(|| open_for_writing(folder, &args.password), Ok)?;
-    let header = header(args.computer.as_deref(), planned)?;
+    if args.hard_links {
+        console.warn("files get further names on the volume that is read (--hard-links): this extraction writes to its source");
+    }
+    let store = match (args.hard_links, there) {
+        (true, _) => open_for_linking(folder)?,
+        (false, Some(there)) => there,
+        (false, None) => open_for_writing(folder, &args.password)?,
+    };
+    let header = header(args, planned)?;
     let compression = args.compression.map(compression).or(choices.compression()).unwrap_or_default();
-    let writer = store.writer_with(compression).map_err(|error| store_error(&error, folder))?;
+    let mut writer = store.writer_with(compression).map_err(|error| store_error(&error, folder))?;
+    if let Some(volume) = planned.in_place.volume().filter(|_| args.hard_links) {
+        writer.link_files_of(volume.to_owned());
+    }
     let taking =
         Taking { console, args, choices, header: &header, list: list.as_ref(), writer: &writer, folder };
     console.phase(Phase::Collecting);
@@ -155,6 +171,7 @@ fn extract(
         folder.display(),
         bytes(taken.iter().map(|taken| taken.bytes).sum())
     ));
+    tell_links(console, &writer);
     console.json(&Report {
         computer: &header.computer.name,
         personalities: taken,
@@ -163,6 +180,22 @@ fn extract(
         exit_code: exit as u8,
     });
     Ok(exit)
+}
+
+/// Says how much of it are hard links, and that the volume was written to for them.
+fn tell_links(console: &Console, writer: &Writer<'_>) {
+    let stored = writer.stored();
+    if stored.linked_files > 0 {
+        console.line(format!(
+            "{} files, {}, are hard links on the volume that was read, and no copies: they change when the files do",
+            stored.linked_files,
+            bytes(stored.linked_bytes)
+        ));
+    }
+    if let Some(reason) = writer.why_unlinked() {
+        console
+            .line(format!("{} files could not be linked and were copied; {reason}", stored.unlinked_files));
+    }
 }
 
 /// Removes what the datastore had of the same users and computer, now that the new personalities are safe in it.
@@ -233,14 +266,14 @@ struct Taken<'a> {
     beyond: Beyond<'a>,
 }
 
-fn header(computer: Option<&str>, planned: &Planned<'_>) -> Result<Header, UserError> {
+fn header(args: &args::Extract, planned: &Planned<'_>) -> Result<Header, UserError> {
     let Planned { opened, installation: windows, choices, .. } = planned;
     let information = (opened.ntfs.volume_information(&opened.volume))
         .map_err(|error| UserError::from_error(Exit::NoVolume, &error))?;
     let obstacles = opened.ntfs.obstacles(&opened.volume, &opened.index);
     Ok(Header {
         computer: Computer {
-            name: computer.map_or_else(|| windows.computer_name.clone(), str::to_owned),
+            name: args.computer.clone().unwrap_or_else(|| windows.computer_name.clone()),
             domain: windows.membership.as_ref().map(|membership| membership.name().to_owned()),
             product: windows.product_name.clone(),
             version: windows.version.to_string(),
@@ -264,6 +297,7 @@ fn header(computer: Option<&str>, planned: &Planned<'_>) -> Result<Header, UserE
         tool: concat!("coldstate ", env!("CARGO_PKG_VERSION")).to_owned(),
         collisions: choices.collisions(),
         groups: choices.groups(),
+        hard_links: args.hard_links,
     })
 }
 

@@ -12,6 +12,8 @@
 //!   records of each file must be the same after its data was read as before ([`crate::gather::OldWindows::is_written_to`]).
 //! - The datastore is not taken into itself, whatever the rules say.
 //!
+//! Only there a datastore can keep files by hard links (`--hard-links`), which gives each file one more name.
+//!
 //! A running Windows writes to its own volume too, and is treated likewise; what its programs have not yet written to the
 //! disk cannot be read there.
 
@@ -26,7 +28,11 @@ use crate::{
 
 /// Where a datastore lies, as far as that can be told.
 #[derive(Default)]
-pub(super) struct InPlace(Option<OnVolume>);
+pub(super) struct InPlace {
+    place: Option<OnVolume>,
+    /// Files are to be kept by hard links there.
+    links: bool,
+}
 
 impl InPlace {
     /// Finds the volume of a datastore, or of where it will be made. One that will be written to is flushed.
@@ -37,7 +43,17 @@ impl InPlace {
             // Without the rights to flush, the file system does it when it likes; then this is best effort.
             let _ = files::flush_volume(&files::nearest_folder(datastore));
         }
-        Self(place)
+        Self { place, links: false }
+    }
+
+    /// The same, and that files are to be kept by hard links in the datastore, or not.
+    pub(super) fn linking(self, links: bool) -> Self {
+        Self { links, ..self }
+    }
+
+    /// The root of the volume of the datastore.
+    pub(super) fn volume(&self) -> Option<&Path> {
+        self.place.as_ref().map(|place| place.root.as_path())
     }
 
     /// Whether someone writes to an opened volume while it is read; and the folder there that must not be taken.
@@ -46,9 +62,15 @@ impl InPlace {
         opened: &Opened,
         console: &Console,
     ) -> Result<(bool, Option<RecordNumber>), UserError> {
-        let Ok(volume) = opened.ntfs.volume_information(&opened.volume) else { return Ok((false, None)) };
-        let is_on_it = |place: &OnVolume| u64::from(place.serial) == volume.serial & u64::from(u32::MAX);
-        let Some(place) = self.0.as_ref().filter(|place| is_on_it(place)) else {
+        let volume = opened.ntfs.volume_information(&opened.volume).ok();
+        let is_on_it = |place: &OnVolume| {
+            let serial = |whole: u64| whole & u64::from(u32::MAX);
+            volume.as_ref().is_some_and(|volume| u64::from(place.serial) == serial(volume.serial))
+        };
+        let Some(place) = self.place.as_ref().filter(|place| is_on_it(place)) else {
+            if self.links {
+                return Err(no_links());
+            }
             return Ok((running_windows().is_some_and(|place| is_on_it(&place)), None));
         };
         console.status("the datastore lies on the volume that is read");
@@ -63,6 +85,13 @@ impl InPlace {
         }
         Ok((true, opened.index.find(&WinPath::parse(&format!(r"\{}", parts.join(r"\"))))))
     }
+}
+
+/// Why nothing can be kept by hard links.
+fn no_links() -> UserError {
+    let message = "Hard links need the datastore on the volume that is read, and mounted; it is not there.";
+    UserError::new(Exit::DatastoreNotUsable, message)
+        .hint("Give --datastore a folder of the old Windows' own volume, or leave out --hard-links.")
 }
 
 /// The volume of the Windows that this program runs in; in WinPE that is no disk.

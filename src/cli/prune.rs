@@ -131,6 +131,10 @@ pub(super) fn prune(console: &Console, args: &args::Prune) -> Result<Exit, UserE
 fn summary(console: &Console, pruned: &Pruned, dry_run: bool) {
     let verb = if dry_run { "would be removed" } else { "removed" };
     console.line(format!("{} {verb}, {} freed", counted(pruned.packs, "pack"), bytes(pruned.freed())));
+    if pruned.links > 0 {
+        let links = counted(pruned.links, "hard link");
+        console.line(format!("{links} {verb}: what has no other name is freed too"));
+    }
     if pruned.dead_runs > 0 {
         console.line(format!("leftovers of {} that died {verb}", counted(pruned.dead_runs, "run")));
     }

@@ -52,6 +52,9 @@ pub(super) fn store_error(error: &StoreError, folder: &Path) -> UserError {
                     "Leave out --password-file: whoever can read this folder can read what is in it. An encrypted \
                      datastore is made by `extract` with a password and a new folder."
                 }
+                StoreError::NoLinks(_) => {
+                    "Give a new folder on the volume that is read, or leave out --hard-links."
+                }
                 StoreError::CannotEncrypt(_) => "Free memory and run again, or leave out --password-file.",
                 StoreError::Config { .. } => CONFIG_HINT,
                 _ => "Check that the path is a folder, that it may be written, and that the share is connected.",
@@ -131,6 +134,11 @@ pub(super) fn open_existing(folder: &Path, password: &PasswordFile) -> Result<Op
 pub(super) fn open_for_writing(folder: &Path, password: &PasswordFile) -> Result<Datastore, UserError> {
     let password = password::read(password)?;
     Datastore::open_or_create(folder, password.as_ref()).map_err(|error| store_error(&error, folder))
+}
+
+/// Opens the datastore with hard links, or makes it.
+pub(super) fn open_for_linking(folder: &Path) -> Result<Datastore, UserError> {
+    Datastore::open_or_create_with_links(folder).map_err(|error| store_error(&error, folder))
 }
 
 /// A datastore and the personalities of it that were asked for.

@@ -9,7 +9,8 @@ use std::{
 
 use super::{args::Efs, console::Console, error::UserError};
 use crate::{
-    gather::{Content, FileItem, Item, OldFacts, PutError, Sink, win32},
+    gather::{Content, FileItem, Item, LinkedFile, OldFacts, PutError, Sink, win32},
+    nt::FileTime,
     record::{Note, Outcome},
     rules::{Config, ObjectKind},
     taskseq::Action,
@@ -74,6 +75,18 @@ impl Watch<'_> {
 impl Sink for Watch<'_> {
     fn put(&self, data: &mut dyn Read) -> Result<Content, PutError> {
         self.sink.put(data)
+    }
+
+    fn links(&self) -> bool {
+        self.sink.links()
+    }
+
+    fn measure(&self, data: &mut dyn Read) -> Result<Content, PutError> {
+        self.sink.measure(data)
+    }
+
+    fn link(&self, file: &LinkedFile<'_>, content: &Content) -> Result<Option<FileTime>, PutError> {
+        self.sink.link(file, content)
     }
 
     fn item(&self, item: &Item) -> Result<(), PutError> {

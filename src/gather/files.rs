@@ -1,16 +1,16 @@
 //! Takes the files of a plan: reads each with everything NTFS keeps of it, and hands it to the sink.
 
 use super::{
-    ByteRange, Content, FileItem, FileName, Item, OldWindows, Plan, PlannedFile, PutError, Reparse, Sink,
-    StreamItem, Times,
-    contents::{Contents, Coverage},
+    ByteRange, FileItem, FileName, Item, LINK_FROM, LinkedFile, OldWindows, Plan, PlannedFile, PutError,
+    Reparse, Sink, StreamItem, Times,
+    contents::Contents,
     sink::win32::{
         ERROR_CLOUD_FILE_PROVIDER_NOT_RUNNING, ERROR_CRC, ERROR_FILE_CORRUPT, ERROR_INVALID_SECURITY_DESCR,
         ERROR_NOT_SUPPORTED,
     },
 };
 use crate::{
-    nt::{HexBytes, NtString, WinPath, counted},
+    nt::{FileTime, HexBytes, NtString, WinPath, counted},
     ntfs::{File, FileTimes, Namespace, RecordNumber, Stream, StreamKind},
     record::{Note, Outcome, Record},
     rules::ObjectKind,
@@ -83,19 +83,24 @@ impl Taking<'_> {
                 None
             }
         };
-        let streams =
-            file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<_, _>>()?;
+        let mut streams =
+            file.streams.iter().map(|stream| self.stream(&file, stream)).collect::<Result<Vec<_>, _>>()?;
         // What lies in the record itself came with it.
         let has_clusters = || file.streams.iter().any(|stream| stream.first_lcn().is_some());
         if self.old.is_written_to && has_clusters() && !ntfs.is_unchanged(volume, &file) {
             let reason = "it was changed while it was read, and is not taken".into();
             return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
         }
+        let mut file_times = times(&file.standard_information.times);
+        if let Some(changed) = self.link(&file, &mut streams)? {
+            // A name that this run gave it for another personality is no change of its owner's.
+            file_times.changed = changed;
+        }
         let item = FileItem {
             names: self.planned.paths.iter().map(|path| self.name(&file, path)).collect(),
             directory: file.is_directory,
             attributes: file.standard_information.file_attributes,
-            times: times(&file.standard_information.times),
+            times: file_times,
             name_times: self.name_times(&file),
             reference: u64::from(file.record),
             security,
@@ -153,7 +158,18 @@ impl Taking<'_> {
             }
             _ => {}
         }
-        let (content, coverage) = self.content(stream)?;
+        self.data(file, stream, &mut item, !self.may_be_linked(file, stream))?;
+        Ok(item)
+    }
+
+    /// Reads the data of a stream, and has them kept or only measured. Of what cannot be read whole the rest is kept.
+    fn data(&self, file: &File, stream: &Stream, item: &mut StreamItem, keep: bool) -> Result<(), PutError> {
+        let mut contents = Contents::new(self.old.volume, self.old.ntfs, stream);
+        let content = if keep { self.sink.put(&mut contents)? } else { self.sink.measure(&mut contents)? };
+        let coverage = contents.finish();
+        if !keep && !coverage.unreadable.is_empty() {
+            return self.data(file, stream, item, true);
+        }
         let whole = ByteRange { start: 0, len: stream.size };
         let is_prefix = matches!(&*coverage.taken, [] | [ByteRange { start: 0, .. }]);
         let marked = file.standard_information.file_attributes & FILE_ATTRIBUTE_SPARSE_FILE != 0;
@@ -168,13 +184,55 @@ impl Taking<'_> {
         }
         item.unreadable = coverage.unreadable;
         item.content = Some(content);
-        Ok(item)
+        Ok(())
     }
 
-    fn content(&self, stream: &Stream) -> Result<(Content, Coverage), PutError> {
-        let mut contents = Contents::new(self.old.volume, self.old.ntfs, stream);
-        let content = self.sink.put(&mut contents)?;
-        Ok((content, contents.finish()))
+    /// Whether a stream is only measured at first, because the file may get one more name: whoever opens the file must
+    /// find in it just the bytes that are read here, and a name is not to cost more than they do. The ciphertext of EFS,
+    /// which nobody finds so, is put in any case.
+    fn may_be_linked(&self, file: &File, stream: &Stream) -> bool {
+        self.is_linkable(file, stream) && stream.kind != StreamKind::Encrypted
+    }
+
+    fn is_linkable(&self, file: &File, stream: &Stream) -> bool {
+        let is_whole = || {
+            stream.kind == StreamKind::Encrypted
+                || matches!(&*stream.data_ranges(), [all] if *all == (0..stream.size))
+        };
+        self.sink.links()
+            && stream.name.is_empty()
+            && stream.size >= LINK_FROM
+            && matches!(stream.kind, StreamKind::Plain | StreamKind::Compressed | StreamKind::Encrypted)
+            && file.reparse_point.is_none()
+            && stream.first_lcn().is_some()
+            && is_whole()
+    }
+
+    /// Has the sink give the file one more name, and says when its record had changed before that; where it cannot have one,
+    /// its data are read once more, and put.
+    fn link(&self, file: &File, streams: &mut [StreamItem]) -> Result<Option<FileTime>, PutError> {
+        let (Some(path), Some((stream, item))) = (
+            self.planned.paths.first(),
+            file.streams.iter().zip(streams).find(|(stream, _)| self.is_linkable(file, stream)),
+        ) else {
+            return Ok(None);
+        };
+        let Some(content) = item.content.as_ref().filter(|_| item.unreadable.is_empty()) else {
+            return Ok(None);
+        };
+        let linked = LinkedFile {
+            path,
+            reference: u64::from(file.record),
+            size: stream.size,
+            modified: file.standard_information.times.modified,
+            changed: file.standard_information.times.record_changed,
+            encrypted: item.encrypted,
+        };
+        let linked = self.sink.link(&linked, content)?;
+        if linked.is_none() && !item.encrypted {
+            self.data(file, stream, item, true)?;
+        }
+        Ok(linked)
     }
 
     /// Both forms of a name: the 8.3 one belongs to the long one in the same folder.

@@ -43,6 +43,9 @@ pub struct Header {
     /// What `<ProfileControl>` of a Config.xml says of local groups, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<ChangeGroup>,
+    /// Files are kept by hard links on the volume they were read from: the run that read it wrote to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hard_links: bool,
 }
 
 /// What happens to an object that the target has already, where no merge rule says.

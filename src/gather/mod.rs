@@ -2,7 +2,8 @@
 //! [`Sink`].
 //!
 //! What an item of a personality is, is defined here, because this is where it comes into being; `store` keeps it and
-//! `inject` puts it back. Nothing is written here, and nothing unreadable is made up: it becomes a note.
+//! `inject` puts it back. Nothing is written here, and nothing unreadable is made up: it becomes a note. Where a sink keeps
+//! files by hard links, it is told which file, after all of it was read.
 
 mod contents;
 mod facts;
@@ -26,7 +27,7 @@ pub use item::{
 pub use plan::{LeftOut, Plan, PlannedFile, file_properties, plan};
 pub use registry::{LeftOutKey, PlannedValue, RegistryPlan, gather_registry, plan_registry};
 pub use rules::{gather_added, gather_rules};
-pub use sink::{PutError, Sink, win32};
+pub use sink::{LINK_FROM, LinkedFile, PutError, Sink, win32};
 
 use crate::{
     ntfs::{Index, Ntfs, RecordNumber},

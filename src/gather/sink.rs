@@ -5,7 +5,10 @@ use std::io::{self, Read};
 use thiserror::Error;
 
 use super::{Content, Item};
-use crate::rules::ObjectKind;
+use crate::{
+    nt::{FileTime, WinPath},
+    rules::ObjectKind,
+};
 
 /// The errors that Windows itself would have given for what a volume or hive cannot give: the numbers by which
 /// `<ErrorControl>` of a Config.xml names them.
@@ -26,6 +29,26 @@ pub mod win32 {
     pub const ERROR_FILE_ENCRYPTED: u32 = 6002;
 }
 
+/// Files with less data are kept by their bytes in any case: they take no more room than one more name would.
+pub const LINK_FROM: u64 = 4096;
+
+/// A file of the old volume that may get one more name.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkedFile<'a> {
+    /// One of the names it has.
+    pub path: &'a WinPath,
+    /// MFT record number in the low 48 bits, sequence number above.
+    pub reference: u64,
+    /// Length of its own data in bytes.
+    pub size: u64,
+    /// Last write of that.
+    pub modified: FileTime,
+    /// Last change of the record.
+    pub changed: FileTime,
+    /// It is encrypted by EFS: who opens it does not find the bytes that were measured.
+    pub encrypted: bool,
+}
+
 /// Takes what is gathered. Shared by the threads of a run.
 pub trait Sink: Sync {
     /// Keeps all bytes of `data` and says how to find them again.
@@ -40,6 +63,29 @@ pub trait Sink: Sync {
     /// # Errors
     /// [`PutError::Write`] when it could not be kept.
     fn item(&self, item: &Item) -> Result<(), PutError>;
+
+    /// Says whether files are kept by one more name on their own volume where that can be, and not by their bytes.
+    fn links(&self) -> bool {
+        false
+    }
+
+    /// Says what [`Sink::put`] would say of the same bytes, and keeps none of them.
+    ///
+    /// # Errors
+    /// As [`Sink::put`].
+    fn measure(&self, data: &mut dyn Read) -> Result<Content, PutError> {
+        self.put(data)
+    }
+
+    /// Keeps a file whose own data was measured by giving it one more name, and says when its record had changed last before
+    /// that; none where it cannot have one, and its data must be put.
+    ///
+    /// # Errors
+    /// [`PutError::Write`] when the run must end.
+    fn link(&self, file: &LinkedFile<'_>, content: &Content) -> Result<Option<FileTime>, PutError> {
+        let _ = (file, content);
+        Ok(None)
+    }
 
     /// Hears that something of an object is lost, whose note it was just given: a folder and a file name, or a key and
     /// the name of a value, and the error of [`win32`].

@@ -19,8 +19,12 @@ use crate::{
 pub(super) const FILE_NAME: &str = "datastore.json";
 /// What its `format` field says.
 const FORMAT: &str = "coldstate datastore";
-/// The version this program writes and reads.
-pub(super) const VERSION: u32 = 1;
+/// The version of a datastore of copies, and of one that has hard links, which older programs must not take for one
+/// that lacks its contents.
+const OF_COPIES: u32 = 1;
+const WITH_LINKS: u32 = 2;
+/// The newest version that this program reads.
+pub(super) const VERSION: u32 = WITH_LINKS;
 /// What stands before the hash in the file's last line but one.
 const CHECK: &str = "  \"check\": \"";
 /// Passwords that may open a datastore: each that is tried costs a second.
@@ -78,10 +82,14 @@ impl Default for ChunkSizes {
 
 impl Config {
     /// A new datastore's, with the id given.
-    pub(super) fn new(id: [u8; 16], password: Option<&Password>) -> Result<Self, &'static str> {
+    pub(super) fn new(
+        id: [u8; 16],
+        password: Option<&Password>,
+        with_links: bool,
+    ) -> Result<Self, &'static str> {
         let mut config = Self {
             format: FORMAT.into(),
-            version: VERSION,
+            version: if with_links { WITH_LINKS } else { OF_COPIES },
             id: HexBytes(id.into()),
             created: FileTime::now(),
             chunks: ChunkSizes::default(),
@@ -98,6 +106,11 @@ impl Config {
     /// True when a password is needed.
     pub fn is_encrypted(&self) -> bool {
         self.encryption.is_some()
+    }
+
+    /// True when it keeps files of its own volume by hard links.
+    pub fn has_links(&self) -> bool {
+        self.version == WITH_LINKS
     }
 
     /// The datastore's key; None when it is another password.
@@ -139,7 +152,7 @@ impl Config {
         if head.format != FORMAT {
             return Err(Problem::Malformed(format!("its format is not `{FORMAT}`")));
         }
-        if head.version != VERSION {
+        if !(OF_COPIES..=VERSION).contains(&head.version) {
             return Err(Problem::Version(head.version));
         }
         let text = str::from_utf8(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
@@ -168,6 +181,9 @@ impl Config {
             return Err("its chunk sizes are outside of what can be cut");
         }
         if let Some(Encryption { passwords }) = &self.encryption {
+            if self.has_links() {
+                return Err("it is encrypted and has hard links, which nothing encrypts");
+            }
             if !(1..=MAX_PASSWORDS).contains(&passwords.len()) {
                 return Err("it is encrypted and has no password, or too many");
             }
@@ -205,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for password in [None, Some(&password())] {
-            let config = Config::new([7; 16], password).unwrap();
+            let config = Config::new([7; 16], password, false).unwrap();
             let bytes = config.to_bytes().unwrap();
             assert_eq!(Config::parse(&bytes).unwrap(), config);
             // As FORMAT.md says: `head -n -2 datastore.json | b3sum`.
@@ -217,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_changed_byte_is_noticed() {
-        let bytes = Config::new([7; 16], Some(&password())).unwrap().to_bytes().unwrap();
+        let bytes = Config::new([7; 16], Some(&password()), false).unwrap().to_bytes().unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
@@ -228,20 +244,32 @@ mod tests {
 
     #[test]
     fn sizes_that_cannot_be_cut_and_later_versions_are_refused() {
-        let text = String::from_utf8(Config::new([7; 16], None).unwrap().to_bytes().unwrap()).unwrap();
+        let text = String::from_utf8(Config::new([7; 16], None, false).unwrap().to_bytes().unwrap()).unwrap();
         for (from, to) in [("\"min\": 262144", "\"min\": 0"), ("\"max\": 4194304", "\"max\": 4294967294")] {
             let changed = resealed(&text.replace(from, to));
             assert_ne!(changed, text);
             assert!(matches!(Config::parse(changed.as_bytes()), Err(Problem::Malformed(_))));
         }
-        let later = text.replace("\"version\": 1", "\"version\": 2");
-        assert_eq!(Config::parse(later.as_bytes()), Err(Problem::Version(2)));
+        for version in [0, 3] {
+            let other = text.replace("\"version\": 1", &format!("\"version\": {version}"));
+            assert_eq!(Config::parse(other.as_bytes()), Err(Problem::Version(version)));
+        }
         assert!(matches!(Config::parse(b"[]"), Err(Problem::Malformed(_))));
     }
 
     #[test]
+    fn one_with_hard_links_says_so_and_is_not_encrypted() {
+        let config = Config::new([7; 16], None, true).unwrap();
+        let bytes = config.to_bytes().unwrap();
+        assert!(Config::parse(&bytes).unwrap().has_links());
+        let sealed = Config::new([7; 16], Some(&password()), false).unwrap().to_bytes().unwrap();
+        let both = resealed(&String::from_utf8(sealed).unwrap().replace("\"version\": 1", "\"version\": 2"));
+        assert!(matches!(Config::parse(both.as_bytes()), Err(Problem::Malformed(_))));
+    }
+
+    #[test]
     fn what_somebody_changed_on_purpose_opens_nothing() {
-        let config = Config::new([7; 16], Some(&password())).unwrap();
+        let config = Config::new([7; 16], Some(&password()), false).unwrap();
         assert!(config.key(&password()).unwrap().is_some());
         assert!(config.key(&Password::new("Secret")).unwrap().is_none());
         let text = String::from_utf8(config.to_bytes().unwrap()).unwrap();

@@ -14,6 +14,7 @@ use super::{
     error::StoreError,
     files::{self, Scratch},
     index::{self, Index},
+    links::{LinkReader, Links},
     pack,
     password::Password,
     reader::PackReader,
@@ -32,12 +33,15 @@ pub struct Datastore {
     pub(super) seal: Seal,
     index: RwLock<Option<Arc<Loaded>>>,
     pub(super) packs: Mutex<PackReader>,
+    pub(super) linked: Mutex<LinkReader>,
 }
 
 /// The index and how it came to be.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) index: Index,
+    /// The files that are kept by hard links.
+    pub(super) links: Links,
     /// Every index file, damaged or not.
     pub(super) files: Vec<PathBuf>,
     /// Index files that are not what was written: name and reason.
@@ -57,7 +61,7 @@ impl Datastore {
     /// [`StoreError::AlreadyExists`], [`StoreError::NotEmpty`], or what the file system says.
     pub fn create(path: impl Into<PathBuf>, password: Option<&Password>) -> Result<Self, StoreError> {
         let root = path.into();
-        if !Self::make(&root, password)? {
+        if !Self::make(&root, password, false)? {
             return Err(StoreError::AlreadyExists(root));
         }
         Self::open(root, password)
@@ -85,7 +89,14 @@ impl Datastore {
                 }
             },
         };
-        Ok(Self { root, config, seal, index: RwLock::default(), packs: Mutex::default() })
+        Ok(Self {
+            root,
+            config,
+            seal,
+            index: RwLock::default(),
+            packs: Mutex::default(),
+            linked: Mutex::default(),
+        })
     }
 
     /// Opens a datastore, making it first where the folder is empty or not there. Of several computers that do so at
@@ -97,15 +108,32 @@ impl Datastore {
         let root = path.into();
         match Self::open(&root, password) {
             Err(StoreError::NotADatastore(_)) => {
-                Self::make(&root, password)?;
+                Self::make(&root, password, false)?;
                 Self::open(root, password)
             }
             result => result,
         }
     }
 
+    /// Opens a datastore that keeps files of its own volume by hard links, making it first as
+    /// [`Datastore::open_or_create`] does. Nothing in it is encrypted.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLinks`] for a datastore of copies; as [`Datastore::open_or_create`].
+    pub fn open_or_create_with_links(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = path.into();
+        let store = match Self::open(&root, None) {
+            Err(StoreError::NotADatastore(_)) => {
+                Self::make(&root, None, true)?;
+                Self::open(&root, None)?
+            }
+            result => result?,
+        };
+        if store.config.has_links() { Ok(store) } else { Err(StoreError::NoLinks(root)) }
+    }
+
     /// Writes `datastore.json`; false when it was there.
-    fn make(root: &Path, password: Option<&Password>) -> Result<bool, StoreError> {
+    fn make(root: &Path, password: Option<&Password>, with_links: bool) -> Result<bool, StoreError> {
         fs::create_dir_all(root).map_err(StoreError::before_writing)?;
         let file = root.join(config::FILE_NAME);
         for entry in fs::read_dir(root).map_err(StoreError::Unusable)? {
@@ -119,7 +147,8 @@ impl Datastore {
                 return if file.exists() { Ok(false) } else { Err(StoreError::NotEmpty(root.into())) };
             }
         }
-        let config = Config::new(files::unique_id(), password).map_err(StoreError::CannotEncrypt)?;
+        let config = Config::new(files::unique_id(), password, with_links);
+        let config = config.map_err(StoreError::CannotEncrypt)?;
         let write = || {
             let scratch = Scratch::new(root)?;
             let mut new = scratch.file()?;
@@ -219,6 +248,9 @@ impl Datastore {
             }
         }
         loaded.index.sort();
+        if self.config.has_links() {
+            loaded.links = Links::load(&self.root)?;
+        }
         let loaded = Arc::new(loaded);
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&loaded));
         Ok(loaded)

@@ -65,6 +65,9 @@ pub enum StoreError {
     /// There is a password, and the datastore is not encrypted.
     #[error("the datastore `{0}` is not encrypted, and a password was given")]
     NotEncrypted(PathBuf),
+    /// Files are to be kept by hard links in a datastore of copies.
+    #[error("`{0}` is a datastore of copies, which takes no hard links")]
+    NoLinks(PathBuf),
     /// A new datastore cannot be encrypted.
     #[error("the datastore cannot be encrypted: {0}")]
     CannotEncrypt(&'static str),
@@ -111,6 +114,7 @@ impl StoreError {
             | Self::Config { .. }
             | Self::Version { .. }
             | Self::NotEncrypted(_)
+            | Self::NoLinks(_)
             | Self::CannotEncrypt(_)
             | Self::Unusable(_) => ErrorKind::NotUsable,
             Self::NoPassword(_) | Self::WrongPassword(_) => ErrorKind::WrongPassword,

@@ -15,6 +15,7 @@ use std::{
 
 use fs_err as fs;
 
+use super::links::remove_tree;
 use crate::gather::Hash;
 
 /// Size of the buffer before a temporary file: large writes, because each is a round trip on a share.
@@ -92,6 +93,13 @@ impl Scratch {
         fs::rename(path, self.dir.join(format!("{number}-removed")))
     }
 
+    /// A new folder in the folder.
+    pub(super) fn folder(&self) -> io::Result<PathBuf> {
+        let path = self.dir.join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+
     /// A new file in the folder.
     pub(super) fn file(&self) -> io::Result<NewFile> {
         let path = self.dir.join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
@@ -105,7 +113,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // Nobody can act on a failure here, and what stays behind harms nothing.
         // `tmp` itself stays: another writer may be about to make its folder in it.
-        let _ = fs::remove_dir_all(&self.dir);
+        let _ = remove_tree(&self.dir);
     }
 }
 
@@ -146,15 +154,7 @@ impl NewFile {
         if let Some(dir) = to.parent() {
             fs::create_dir_all(dir)?;
         }
-        let mut pause = Duration::from_millis(50);
-        for _ in 1..RENAME_ATTEMPTS {
-            match fs::rename(&self.path, to) {
-                Err(error) if is_passing(&error) => thread::sleep(pause),
-                result => return result.map(|()| flush_dir(to)),
-            }
-            pause = pause.saturating_mul(2);
-        }
-        fs::rename(&self.path, to).map(|()| flush_dir(to))
+        rename(&self.path, to)
     }
 
     /// Like [`NewFile::publish`] for a name that is not made from a hash: whoever comes first wins.
@@ -201,6 +201,19 @@ impl Drop for NewFile {
         }
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Gives a file or folder its name, more patiently than the system does.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut pause = Duration::from_millis(50);
+    for _ in 1..RENAME_ATTEMPTS {
+        match fs::rename(from, to) {
+            Err(error) if is_passing(&error) => thread::sleep(pause),
+            result => return result.map(|()| flush_dir(to)),
+        }
+        pause = pause.saturating_mul(2);
+    }
+    fs::rename(from, to).map(|()| flush_dir(to))
 }
 
 /// Errors of a rename that go away by themselves.

@@ -19,7 +19,7 @@ const PACK_HEAD_LEN: usize = 40;
 /// A longer index file is not ours: a writer begins a new one long before.
 pub(super) const MAX_FILE_LEN: u64 = 256 * 1024 * 1024;
 /// Chunks a datastore may have before a reader refuses it: 800 MB of memory.
-const MAX_CHUNKS: usize = 16 * 1024 * 1024;
+pub(super) const MAX_CHUNKS: usize = 16 * 1024 * 1024;
 
 /// Where a chunk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,8 @@
 //! Nothing in a datastore is trusted to be well-formed; counts and sizes have budgets. `seal.rs` is all that knows
 //! whether a datastore is encrypted.
 //!
+//! A datastore on the very volume that is read may keep files by hard links instead of by their bytes: `links.rs`.
+//!
 //! Only `forget` and `prune` remove anything. Not here: what an item means, and the paths it names (`inject`).
 
 #![deny(
@@ -26,6 +28,7 @@ mod datastore;
 mod error;
 mod files;
 mod index;
+mod links;
 mod marks;
 mod pack;
 mod password;

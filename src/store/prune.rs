@@ -24,12 +24,13 @@ use super::{
     error::StoreError,
     files::Scratch,
     index::Place,
+    links,
     marks::Mark,
     pack::{self, ENTRY_LEN, Entry, PackWriter},
     personality::{Listing, Personality, owner},
     verify::contents,
 };
-use crate::{gather::Hash, record::Progress};
+use crate::{gather::Hash, record::Progress, sys::files as system};
 
 /// Index files from which on they are made one.
 const MANY_INDEXES: usize = 64;
@@ -65,6 +66,8 @@ pub struct Pruned {
     pub waiting_packs: usize,
     /// Their bytes.
     pub waiting_bytes: u64,
+    /// Hard links removed.
+    pub links: usize,
     /// Packs that would have been removed, but hold a needed chunk that cannot be read from anywhere.
     pub damaged_packs: usize,
 }
@@ -161,6 +164,7 @@ impl Datastore {
         needed.extend(prune.needed(&mut seen)?);
         let copied = prune.rescue(&loaded, &mut going, &needed)?;
         prune.finish(&loaded, &going, copied, &marks)?;
+        prune.links(&loaded, &needed)?;
         Ok(prune.done)
     }
 
@@ -265,6 +269,7 @@ impl Prune<'_> {
         let copied = places.filter(|places| places.iter().all(goes)).filter_map(|places| places.first());
         let copied = copied.map(|place| u64::from(place.entry.stored));
         self.done.copied_bytes = copied.fold(0, u64::saturating_add);
+        self.done.links = loaded.links.not_among(|id| needed.contains(&id)).len();
         self.done
     }
 
@@ -449,6 +454,38 @@ impl Prune<'_> {
         }
         for mark in marks.iter().filter(|mark| mark.packs.iter().all(|pack| going.contains(pack))) {
             mark.remove(&self.store.root).map_err(StoreError::Write)?;
+        }
+        self.store.forget_index();
+        Ok(())
+    }
+
+    /// Removes the hard links that no personality needs. A run at work may rely on those it made for another personality,
+    /// and on no others: while one is, all stay.
+    fn links(&mut self, loaded: &Loaded, needed: &HashSet<Hash>) -> Result<(), StoreError> {
+        if self.done.runs_at_work > 0 || !self.runs()?.is_empty() {
+            return Ok(());
+        }
+        let mut left: HashMap<Hash, usize> = HashMap::new();
+        for file in &loaded.links.files {
+            let count = left.entry(file.folder).or_default();
+            *count = count.saturating_add(1);
+        }
+        for file in loaded.links.not_among(|id| needed.contains(&id)) {
+            self.go_on()?;
+            match system::remove_name(&file.path(&self.store.root)) {
+                // By an earlier `prune`.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => {
+                    result.map_err(StoreError::Write)?;
+                    self.done.links = self.done.links.saturating_add(1);
+                }
+            }
+            if let Some(count) = left.get_mut(&file.folder) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        for (folder, _) in left.iter().filter(|(_, left)| **left == 0) {
+            links::remove_tree(&links::folder(&self.store.root, *folder)).map_err(StoreError::Write)?;
         }
         self.store.forget_index();
         Ok(())

@@ -13,7 +13,7 @@ use std::{
 use fs_err as fs;
 
 use super::{
-    datastore::Datastore,
+    datastore::{Datastore, Loaded},
     error::StoreError,
     index::{Index, Pack, Place},
     pack,
@@ -107,16 +107,24 @@ impl Datastore {
     /// The bytes of a chunk, from the first of its places that has them.
     pub(super) fn chunk(&self, wanted: &ChunkRef) -> Result<Vec<u8>, StoreError> {
         let loaded = self.index()?;
-        if let Some(Ok(bytes)) = self.chunk_from(&loaded.index, wanted) {
+        if let Some(Ok(bytes)) = self.chunk_from(&loaded, wanted) {
             return Ok(bytes);
         }
         // Another writer may have added it since, an index file may be lost, or `prune` moved it to another pack.
         let loaded = self.index_renewed(&loaded)?;
-        self.chunk_from(&loaded.index, wanted).unwrap_or(Err(StoreError::MissingChunk(wanted.id)))
+        self.chunk_from(&loaded, wanted).unwrap_or(Err(StoreError::MissingChunk(wanted.id)))
+    }
+
+    /// From a pack, else from a file that is kept by a hard link; none when neither should have it.
+    fn chunk_from(&self, loaded: &Loaded, wanted: &ChunkRef) -> Option<Result<Vec<u8>, StoreError>> {
+        match self.chunk_of_pack(&loaded.index, wanted) {
+            Some(Ok(bytes)) => Some(Ok(bytes)),
+            failed => self.chunk_of_link(&loaded.links, wanted).or(failed),
+        }
     }
 
     /// None when the index has no place for it.
-    fn chunk_from(&self, index: &Index, wanted: &ChunkRef) -> Option<Result<Vec<u8>, StoreError>> {
+    fn chunk_of_pack(&self, index: &Index, wanted: &ChunkRef) -> Option<Result<Vec<u8>, StoreError>> {
         let mut failed = None;
         for place in index.find(wanted.id) {
             match self.chunk_at(index, place) {

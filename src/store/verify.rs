@@ -14,6 +14,7 @@ use super::{
     datastore::{Datastore, Loaded},
     error::StoreError,
     index::{Pack, Place},
+    links::Place as LinkPlace,
     pack,
     personality::Personality,
     reader::check_sizes,
@@ -133,6 +134,7 @@ impl Datastore {
         let mut check = Check::new(self, progress)?;
         check.index_files();
         check.packs()?;
+        check.links()?;
         for (name, error) in listing.damaged {
             check.found.findings.push(Finding::Personality { name, reason: error.to_string() });
         }
@@ -258,7 +260,7 @@ impl<'a> Check<'a> {
         let seal = &self.store.seal;
         for &place in places {
             self.go_on()?;
-            self.count(place);
+            self.count(place.entry.len);
             // A chunk is at most `config::MAX_CHUNK` long; the index has no other.
             let checked = read(&mut file, place.entry.stored)
                 .map_err(|error| error.to_string())
@@ -279,15 +281,43 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn count(&mut self, place: &Place) {
+    /// Every file that is kept by a hard link, chunk by chunk. One that changed or is gone is told of the items that
+    /// need it.
+    fn links(&mut self) -> Result<(), StoreError> {
+        let loaded = Arc::clone(&self.loaded);
+        for (id, reason) in &loaded.links.damaged {
+            self.pack_finding(*id, reason.clone());
+        }
+        let places = loaded.links.places_by_file();
+        self.progress.expect(0, places.iter().map(|place| u64::from(place.chunk.len)).sum());
+        for place in places {
+            self.link_chunk(place)?;
+        }
+        Ok(())
+    }
+
+    fn link_chunk(&mut self, place: &LinkPlace) -> Result<(), StoreError> {
+        self.go_on()?;
+        self.count(place.chunk.len);
+        if let Err(error) = self.store.chunk_at_link(&self.loaded.links, place) {
+            self.bad_chunk(&place.chunk, &error.to_string());
+        }
+        self.progress.add_bytes(u64::from(place.chunk.len));
+        Ok(())
+    }
+
+    fn count(&mut self, len: u32) {
         self.found.chunks = self.found.chunks.saturating_add(1);
-        self.found.bytes = self.found.bytes.saturating_add(u64::from(place.entry.len));
+        self.found.bytes = self.found.bytes.saturating_add(u64::from(len));
     }
 
     /// What is bad at one place may be good at another.
     fn bad_place(&mut self, place: &Place, reason: &str) {
-        let wanted = ChunkRef { id: place.entry.id, len: place.entry.len };
-        if self.store.chunk(&wanted).is_err() {
+        self.bad_chunk(&ChunkRef { id: place.entry.id, len: place.entry.len }, reason);
+    }
+
+    fn bad_chunk(&mut self, wanted: &ChunkRef, reason: &str) {
+        if self.store.chunk(wanted).is_err() {
             self.bad.insert(wanted.id, reason.into());
         }
     }
@@ -308,13 +338,18 @@ impl<'a> Check<'a> {
         self.progress.expect(0, places.iter().map(|place| u64::from(place.entry.stored)).sum());
         for place in places {
             self.go_on()?;
-            self.count(place);
+            self.count(place.entry.len);
             if let Err(error) = self.store.chunk_at(&loaded.index, place) {
                 self.bad_place(place, &error.to_string());
             }
             self.progress.add_bytes(u64::from(place.entry.stored));
         }
-        Ok(())
+        let is_only_linked = |id: &&Hash| loaded.index.find(**id).is_empty();
+        let mut places: Vec<&LinkPlace> =
+            wanted.iter().filter(is_only_linked).filter_map(|id| loaded.links.find(*id).next()).collect();
+        places.sort_unstable_by_key(|place| (place.file, place.offset));
+        self.progress.expect(0, places.iter().map(|place| u64::from(place.chunk.len)).sum());
+        places.into_iter().try_for_each(|place| self.link_chunk(place))
     }
 
     fn personalities<'p>(&mut self, all: impl Iterator<Item = &'p Personality>) -> Result<(), StoreError> {
@@ -347,7 +382,7 @@ impl<'a> Check<'a> {
                 // A content may name a chunk many times: the item is concerned once.
                 let ids: HashSet<Hash> = content.chunks.iter().map(|chunk| chunk.id).collect();
                 for id in ids {
-                    if loaded.index.find(id).is_empty() {
+                    if loaded.index.find(id).is_empty() && loaded.links.find(id).next().is_none() {
                         self.bad.entry(id).or_insert_with(|| "it is in no pack".into());
                     }
                     if self.bad.contains_key(&id) {

@@ -25,12 +25,16 @@ use super::{
     datastore::{Datastore, Loaded, publish_index},
     error::StoreError,
     files::Scratch,
+    links::{Linking, NewLinks},
     pack::{self, Entry, FinishedPack, PackWriter},
     personality::{Lines, Personality},
     room::Room,
     seal::{Part, Seal},
 };
-use crate::gather::{ChunkRef, Content, Hash, Header, Item, PutError, Sink};
+use crate::{
+    gather::{ChunkRef, Content, Hash, Header, Item, LinkedFile, PutError, Sink},
+    nt::FileTime,
+};
 
 /// Chunks that wait for a compressing thread, at most 4 MB each.
 const QUEUE: usize = 4;
@@ -93,6 +97,12 @@ pub struct Stored {
     pub stored_bytes: u64,
     /// Chunks the datastore did not have.
     pub new_chunks: u64,
+    /// Files that are kept by hard links.
+    pub linked_files: u64,
+    /// Their bytes, of which the datastore has none.
+    pub linked_bytes: u64,
+    /// Files that were to be linked and could not, and are kept by their bytes.
+    pub unlinked_files: u64,
 }
 
 /// Adds to a datastore. Several personalities can be written through one, at the same time or in turn, and share what
@@ -108,6 +118,8 @@ pub struct Writer<'s> {
     sizes: ChunkSizes,
     /// Read while a content is put, written while all of them are brought to the disk.
     gate: RwLock<()>,
+    /// Files are kept by hard links where that can be.
+    linking: Option<Linking>,
 }
 
 struct Job {
@@ -201,6 +213,7 @@ impl Datastore {
             chunkers: Mutex::default(),
             sizes: self.config().chunks,
             gate: RwLock::default(),
+            linking: None,
         };
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS) {
             let (shared, jobs) = (Arc::clone(&writer.shared), jobs.clone());
@@ -219,21 +232,37 @@ impl Writer<'_> {
     /// [`StoreError::Write`] when its file cannot be written.
     pub fn personality(&self, header: &Header) -> Result<PersonalityWriter<'_>, StoreError> {
         let lines = Lines::new(&self.shared.scratch, header, &self.shared.seal).map_err(StoreError::Write)?;
-        Ok(PersonalityWriter { writer: self, lines: Mutex::new(lines) })
+        Ok(PersonalityWriter { writer: self, lines: Mutex::new(lines), links: Mutex::default() })
+    }
+
+    /// Has files of the volume with this root, which the datastore lies on, kept by hard links where that can be.
+    pub fn link_files_of(&mut self, volume: PathBuf) {
+        self.linking = Some(Linking::new(volume)).filter(|_| self.store.config().has_links());
+    }
+
+    /// Why the first file that could not be linked could not.
+    pub fn why_unlinked(&self) -> Option<String> {
+        self.linking.as_ref().and_then(|linking| linking.counts().3)
     }
 
     /// What was stored so far.
     pub fn stored(&self) -> Stored {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let linked = self.linking.as_ref().map(Linking::counts);
+        let (linked_files, linked_bytes, unlinked_files, _) = linked.unwrap_or_default();
         Stored {
             bytes: get(&self.shared.bytes),
             new_bytes: get(&self.shared.new_bytes),
             stored_bytes: get(&self.shared.stored_bytes),
             new_chunks: get(&self.shared.new_chunks),
+            linked_files,
+            linked_bytes,
+            unlinked_files,
         }
     }
 
-    fn put(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
+    /// Cuts and hashes a content, and hands its chunks to the threads if they are to be kept.
+    fn read(&self, data: &mut dyn io::Read, keep: bool) -> Result<Content, PutError> {
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let chunker = lock(&self.chunkers).pop();
         let mut chunker = chunker.unwrap_or_else(|| Chunker::new(self.sizes, self.shared.seal.borders()));
@@ -251,7 +280,7 @@ impl Writer<'_> {
             }
             content.size = content.size.saturating_add(u64::from(chunk.len));
             content.chunks.push(chunk);
-            self.chunk(chunk, bytes)
+            if keep { self.chunk(chunk, bytes) } else { Ok(()) }
         });
         lock(&self.chunkers).push(chunker);
         cut.map_err(|error| match error {
@@ -436,6 +465,7 @@ fn pays(bytes: &[u8], compressor: &mut zstd::bulk::Compressor<'_>) -> io::Result
 pub struct PersonalityWriter<'w> {
     writer: &'w Writer<'w>,
     lines: Mutex<Lines>,
+    links: Mutex<NewLinks>,
 }
 
 impl PersonalityWriter<'_> {
@@ -445,6 +475,11 @@ impl PersonalityWriter<'_> {
     /// [`StoreError::Write`]; the personality is then not in the datastore.
     pub fn commit(self) -> Result<Personality, StoreError> {
         self.writer.flush()?;
+        let links = self.links.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(linking) = &self.writer.linking {
+            linking.publish(links, &self.writer.shared.root).map_err(StoreError::Write)?;
+            self.writer.store.forget_index();
+        }
         let lines = self.lines.into_inner().unwrap_or_else(PoisonError::into_inner);
         lines.commit(&self.writer.shared.root).map_err(StoreError::Write)
     }
@@ -452,7 +487,21 @@ impl PersonalityWriter<'_> {
 
 impl Sink for PersonalityWriter<'_> {
     fn put(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
-        self.writer.put(data)
+        self.writer.read(data, true)
+    }
+
+    fn links(&self) -> bool {
+        self.writer.linking.is_some()
+    }
+
+    fn measure(&self, data: &mut dyn io::Read) -> Result<Content, PutError> {
+        self.writer.read(data, false)
+    }
+
+    fn link(&self, file: &LinkedFile<'_>, content: &Content) -> Result<Option<FileTime>, PutError> {
+        let Some(linking) = &self.writer.linking else { return Ok(None) };
+        let linked = linking.link(&mut lock(&self.links), &self.writer.shared.scratch, file, content);
+        linked.map_err(|error| PutError::Write(Box::new(StoreError::Write(error))))
     }
 
     fn item(&self, item: &Item) -> Result<(), PutError> {

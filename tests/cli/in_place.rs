@@ -33,24 +33,23 @@ const WHOLE: &str = r#"<migration urlid="http://www.example.com/whole">
 </migration>
 "#;
 /// Where Configuration Manager has the state kept, below the root.
-const STATE: &str = "_SMSTaskSequence/UserState";
+pub(super) const STATE: &str = "_SMSTaskSequence/UserState";
 
 /// A copy of an image, mounted for writing; unmounted when dropped.
-struct Volume {
+pub(super) struct Volume {
     folder: tempfile::TempDir,
     is_mounted: bool,
 }
 
 impl Volume {
-    fn new(kind: &str) -> Option<Self> {
+    pub(super) fn new(kind: &str) -> Option<Self> {
         let original = image(kind)?;
         let folder = tempfile::tempdir().unwrap();
         fs_err::copy(original, folder.path().join("old.img")).unwrap();
         fs_err::write(folder.path().join("whole.xml"), WHOLE).unwrap();
         fs_err::create_dir(folder.path().join("mount")).unwrap();
         let mut volume = Self { folder, is_mounted: false };
-        let status = Command::new("ntfs-3g").arg(volume.image()).arg(volume.root()).status();
-        volume.is_mounted = status.is_ok_and(|status| status.success());
+        volume.mount();
         if !volume.is_mounted {
             support::say("skipped: the image cannot be mounted for writing");
             return None;
@@ -58,25 +57,30 @@ impl Volume {
         Some(volume)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn image(&self) -> PathBuf {
+    pub(super) fn image(&self) -> PathBuf {
         self.path("old.img")
     }
 
-    fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.path("mount")
     }
 
-    fn unmount(&mut self) {
+    pub(super) fn mount(&mut self) {
+        let status = Command::new("ntfs-3g").arg(self.image()).arg(self.root()).status();
+        self.is_mounted = status.is_ok_and(|status| status.success());
+    }
+
+    pub(super) fn unmount(&mut self) {
         if std::mem::take(&mut self.is_mounted) {
             assert!(Command::new("umount").arg(self.root()).status().unwrap().success());
         }
     }
 
-    fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         coldstate::sys::files::free_space(&self.root()).unwrap()
     }
 }
@@ -90,7 +94,7 @@ impl Drop for Volume {
 }
 
 /// Every file item of a datastore by path, without the times of folders, which grow with what is put into them.
-fn items(datastore: &Path) -> std::collections::BTreeMap<String, Value> {
+pub(super) fn items(datastore: &Path) -> std::collections::BTreeMap<String, Value> {
     let shown = run!("show", "--json", "--datastore", datastore).ends(0).json();
     let mut found = std::collections::BTreeMap::new();
     let mut ahead = vec![&shown];

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// As on a local disk; a run is dead only after a day.
-const HOW: Pruning =
+pub(super) const HOW: Pruning =
     Pruning { dead_after: Duration::from_secs(86_400), share_delay: Duration::ZERO, dry_run: false };
 /// Every other run is taken for dead.
 const ALONE: Pruning = Pruning { dead_after: Duration::ZERO, ..HOW };

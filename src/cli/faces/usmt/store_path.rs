@@ -10,12 +10,14 @@ use std::{
 };
 
 use crate::cli::{console::Console, error::UserError, exit::Exit};
-use crate::nt::FileTime;
+use crate::{nt::FileTime, store::Datastore};
 
 /// Folder of the store in a StorePath.
 const FOLDER: &str = "USMT";
 /// The file that makes a folder a datastore.
 const DATASTORE: &str = "datastore.json";
+/// The file by which USMT's stores of hard links are known.
+const LINKED: &str = "hardlink.main";
 
 /// The folder of a datastore in which a personality appears when it is whole.
 const PERSONALITIES: &str = "personalities";
@@ -98,7 +100,7 @@ impl StorePath {
         let theirs =
             fs_err::read_dir(&folder).ok()?.flatten().map(|entry| entry.file_name()).find(|name| {
                 let name = name.to_string_lossy().to_lowercase();
-                name.ends_with(".mig") || name == "file" || name == "hardlink.main"
+                name.ends_with(".mig") || name == "file" || name == LINKED
             })?;
         let message = format!(
             "`{}` holds a store of Microsoft's ScanState ({}), whose format is not public.",
@@ -125,9 +127,10 @@ impl StorePath {
         let failed = |error: io::Error| UserError::from_error(Exit::DatastoreNotUsable, &error);
         let is_empty = || fs_err::read_dir(&folder).map(|mut entries| entries.next().is_none());
         if !folder.exists() || is_empty().map_err(failed)? {
-            return Ok(Prepared { folder, aside: None, made: made.then_some(self.0) });
+            return Ok(Prepared { folder, aside: None, made: made.then_some(self.0), is_linked: false });
         }
-        if let Some(error) = self.foreign() {
+        let is_ours = folder.join(DATASTORE).is_file();
+        if let Some(error) = self.foreign().filter(|_| !is_ours) {
             return Err(error);
         }
         if !overwrites {
@@ -135,14 +138,14 @@ impl StorePath {
             return Err(UserError::new(Exit::DatastoreNotUsable, message)
                 .hint("Give /o to replace it when the new one is whole, or choose another StorePath."));
         }
-        if !folder.join(DATASTORE).is_file() {
+        if !is_ours {
             let message = format!("`{}` holds something that is no store.", folder.display());
             return Err(UserError::new(Exit::DatastoreNotUsable, message)
                 .hint("Nothing was removed: choose another StorePath, or empty that folder."));
         }
         let aside = self.0.join(format!("{FOLDER}.before-{}", FileTime::now().0));
         fs_err::rename(&folder, &aside).map_err(failed)?;
-        Ok(Prepared { folder, aside: Some(aside), made: None })
+        Ok(Prepared { folder, aside: Some(aside), made: None, is_linked: false })
     }
 }
 
@@ -153,9 +156,17 @@ pub(super) struct Prepared {
     aside: Option<PathBuf>,
     /// The StorePath, where it was made for this store.
     made: Option<PathBuf>,
+    /// It is to be found as MDT finds one of hard links.
+    is_linked: bool,
 }
 
 impl Prepared {
+    /// The same for a store of hard links. MDT, whose drives have other letters when it restores, prefers the drive that has
+    /// this file of USMT's in the StorePath.
+    pub(super) fn marked_as_linked(self) -> Self {
+        Self { is_linked: true, ..self }
+    }
+
     /// Removes what was replaced, or puts it back where the run failed. A failed run without anything to put back leaves
     /// no empty store, which the next run would be told to replace.
     pub(super) fn finish(
@@ -164,25 +175,30 @@ impl Prepared {
         result: Result<Exit, UserError>,
     ) -> Result<Exit, UserError> {
         let is_done = matches!(result, Ok(Exit::Done | Exit::DoneWithNotes));
+        if is_done && self.is_linked {
+            let text = "A datastore of coldstate with hard links; Microsoft's LoadState cannot read it.\r\n";
+            if let Err(error) = fs_err::write(self.folder.join(LINKED), text) {
+                console.warn(format!("MDT may not find the store again: {error}"));
+            }
+        }
         let Some(aside) = self.aside else {
             let is_empty =
                 |folder: &Path| fs_err::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
             if !is_done && is_empty(&self.folder.join(PERSONALITIES)) {
-                let _ = fs_err::remove_dir_all(&self.folder);
+                let _ = Datastore::remove(&self.folder);
                 self.made.iter().for_each(|made| _ = fs_err::remove_dir(made));
             }
             return result;
         };
         match is_done {
             true => {
-                if let Err(error) = fs_err::remove_dir_all(&aside) {
+                if let Err(error) = Datastore::remove(&aside) {
                     console.warn(format!("the store that was replaced is not fully removed: {error}"));
                 }
             }
             false => {
                 // What the failed run left is no store yet, or none that is whole.
-                let removed =
-                    if self.folder.exists() { fs_err::remove_dir_all(&self.folder) } else { Ok(()) };
+                let removed = if self.folder.exists() { Datastore::remove(&self.folder) } else { Ok(()) };
                 if let Err(error) = removed.and_then(|()| fs_err::rename(&aside, &self.folder)) {
                     console.warn(format!("the earlier store is in {}: {error}", aside.display()));
                 }

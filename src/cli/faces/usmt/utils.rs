@@ -26,7 +26,7 @@ use crate::{
     },
     gather::{Hash, Item},
     nt::counted,
-    store::Finding,
+    store::{Datastore, Finding},
 };
 use Value::{None as Nothing, Optional, Required};
 use Verdict::Done;
@@ -198,7 +198,7 @@ fn remove(line: &Line) -> Result<Task, Failed> {
     if !line.has("/y") && !agreed(&datastore)? {
         return Ok(Task::Say("Nothing was removed.".to_owned(), Exit::Cancelled as u8));
     }
-    let removed = fs_err::remove_dir_all(&datastore);
+    let removed = Datastore::remove(&datastore);
     if let Err(error) = removed {
         let message = format!("The store is not fully removed: {error}.");
         return Err(Wrong::new(NOT_REMOVED, message, "Close what uses it, and run it again.").into());
