@@ -7,6 +7,8 @@
 mod by_rule;
 /// Known folders of all generations.
 mod folders;
+/// Files linked from where the personality is kept.
+mod hard_links;
 /// More than fifty personalities that reach for what is not theirs.
 mod hostile;
 /// Entries of INI files, many and large.
@@ -52,7 +54,7 @@ fn inject_into(
     record: &Record,
 ) -> Result<inject::Done, InjectError> {
     let target = inject::open(root)?;
-    let options = Options { merge };
+    let options = Options { merge, ..Options::default() };
     let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
     let plan = inject::plan(&placed, &*target, &options, record)?;
     inject::act(&plan, &placed, &*target, &Journal::create(journal, &*target)?, record)
@@ -538,7 +540,7 @@ fn a_target_that_fills_up_is_as_it_was_before() {
     p.file(r"\last", &vec![9; 4 << 20], |_, _| {});
     let record = Record::default();
     let target = inject::open(&volume.root()).unwrap();
-    let options = Options { merge: Merge::Replace };
+    let options = Options { merge: Merge::Replace, ..Options::default() };
     let placed = [Placed::as_it_is(&p)];
     let plan = inject::plan(&placed, &*target, &options, &record).unwrap();
     let free = target.free_space().unwrap();

@@ -415,7 +415,7 @@ pub(super) struct Estimate {
     #[arg(long, value_name = "FOLDER", help_heading = "Datastore")]
     pub(super) datastore: Option<PathBuf>,
     /// Count what `extract --hard-links` would need
-    #[arg(long)]
+    #[arg(long, help_heading = "Datastore")]
     pub(super) hard_links: bool,
 }
 
@@ -434,7 +434,7 @@ pub(super) struct Extract {
     /// Keep files by hard links instead of copies: with a datastore on the volume that is read, nothing else. It takes
     /// hardly any room, writes these links onto the source volume, and is not forensic: whoever changes such a file changes
     /// it in the datastore too
-    #[arg(long, conflicts_with = "password_file")]
+    #[arg(long, help_heading = "Datastore", conflicts_with = "password_file")]
     pub(super) hard_links: bool,
     /// Write the path of every file that was taken to FILE, one a line
     #[arg(long, value_name = "FILE", help_heading = "Run")]
@@ -608,6 +608,10 @@ pub(super) struct Inject {
     /// Windows both are kept
     #[arg(long, value_enum, help_heading = "Run")]
     pub(super) merge: Option<Merge>,
+    /// Where the datastore has hard links and lies on the volume of the target, link its files into the target instead of
+    /// copying them: whoever changes such a file there changes it in the datastore too
+    #[arg(long, help_heading = "Run")]
+    pub(super) hard_links: bool,
     /// Where to write the journal that `--undo` needs; beside the target when not given
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub(super) journal: Option<PathBuf>,

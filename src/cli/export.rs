@@ -192,7 +192,11 @@ fn to_folder(
     let failed = |error| inject_error(&error);
     let target = inject::open(path).map_err(failed)?;
     let placed: Vec<Placed<'_>> = sources.iter().map(|source| Placed::as_it_is(*source)).collect();
-    let options = if args.overwrite { Options { merge: Merge::Replace } } else { Options::default() };
+    let options = if args.overwrite {
+        Options { merge: Merge::Replace, ..Options::default() }
+    } else {
+        Options::default()
+    };
     let plan = inject::plan(&placed, &*target, &options, record).map_err(|error| match &error {
         InjectError::NotEmpty { .. } => UserError::from_error(Exit::BadArguments, &error)
             .hint("Choose a new or empty folder with --to, or give --overwrite."),

@@ -29,7 +29,7 @@ use crate::{
     nt::{NtString, WinPath, counted},
     record::{Note, Outcome, Record, State, Step},
     rules::{Collision, Config},
-    store::Personality,
+    store::{Datastore, Personality},
     taskseq::Phase,
 };
 
@@ -46,6 +46,9 @@ struct Report<'a> {
     /// INI files that get entries.
     ini_files: Vec<&'a WinPath>,
     losses: &'a [Loss],
+    /// How many files that the datastore has by hard links are copied, for each reason why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_linked: &'a BTreeMap<&'static str, u64>,
     notes: Vec<Note>,
     exit_code: u8,
 }
@@ -81,6 +84,7 @@ pub(super) fn run(console: &Console, args: &args::Inject) -> Result<Exit, UserEr
     record.course.about(computer);
     record.course.enter(Step::Open);
     let mut selected = store::select(console, &select)?;
+    tell_of_links(console, args, &selected.store);
     selected.keep(&args.users)?;
     let stored: Vec<StoredPersonality<'_>> =
         selected.personalities.iter().map(|one| StoredPersonality::new(&selected.store, one)).collect();
@@ -156,6 +160,17 @@ fn note_other_rules(record: &Record, named: &[RuleFile], personalities: &[Person
     for file in named.iter().filter(|file| !had_part(file)) {
         let reason = "it had no part in the extraction, whose rules hold; extract with it to use it";
         record.note(Outcome::Skipped, &*file.name, reason);
+    }
+}
+
+/// Says where hard links were asked for and there are none, or could be asked for.
+fn tell_of_links(console: &Console, args: &args::Inject, store: &Datastore) {
+    match (args.hard_links, store.config().has_links()) {
+        (true, false) => console.status("the datastore has no hard links: all files are copied"),
+        (false, true) => console.status(
+            "the datastore has hard links; --hard-links puts files back on their own volume without a copy",
+        ),
+        _ => {}
     }
 }
 
@@ -280,7 +295,8 @@ impl Run<'_> {
             None => olds.iter().map(|one| Placed::as_it_is(one.source)).collect(),
         };
         let carried = agreed(olds).files.map(of_template);
-        let options = Options { merge: merge(args.merge.or(carried), settled.is_some()) };
+        let options =
+            Options { merge: merge(args.merge.or(carried), settled.is_some()), hard_links: args.hard_links };
         let mut plan = inject::plan(&sources, target, &options, record).map_err(failed)?;
         plan.add_hives(hives, target).map_err(failed)?;
         if args.live {
@@ -339,6 +355,18 @@ impl Run<'_> {
             target.root().display(),
             bytes(done.bytes)
         ));
+        if done.linked > 0 {
+            console.line(format!(
+                "{} of them {verb} as hard links: they and the datastore share them until it is removed",
+                done.linked
+            ));
+        }
+        if done.unlinked > 0 {
+            console.line(format!(
+                "{} files were copied, because the target gave them no further name",
+                done.unlinked
+            ));
+        }
         if let Some(journal) = &done.journal {
             console.line(format!("to take it back: coldstate inject --undo {}", journal.display()));
         }
@@ -349,6 +377,7 @@ impl Run<'_> {
             done,
             ini_files: plan.ini_files().collect(),
             losses: &plan.losses,
+            not_linked: &plan.not_linked,
             notes: record.notes(),
             exit_code: exit as u8,
         });
@@ -481,6 +510,16 @@ fn print_plan(console: &Console, plan: &Plan, root: &Path) {
         bytes(plan.bytes),
         counted(plan.replaced_count(), "file")
     ));
+    if plan.linked_count() > 0 {
+        console.status(format!(
+            "{} of these files, {}, are linked from the datastore and not copied, without their 8.3 names",
+            plan.linked_count(),
+            bytes(plan.linked_bytes)
+        ));
+    }
+    for (reason, count) in &plan.not_linked {
+        console.status(format!("{count} files of the datastore's hard links are copied: {reason}"));
+    }
     for path in plan.ini_files() {
         console.status(format!("entries to be set in: {path}"));
     }

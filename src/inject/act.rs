@@ -4,6 +4,7 @@
 //! What must not go on item by item ends the run and takes it back: a full target, a target or a datastore that is gone.
 
 mod hives;
+mod links;
 mod running;
 
 use std::{
@@ -26,7 +27,7 @@ use super::{
     journal::{self, Entry, LeftFile},
     plan::{FileStep, FolderStep, IniStep, Leave, Plan, There, is_written, kept_reparse},
     private,
-    settle::{Finished, links},
+    settle::{Finished, links as shell_links},
     target::{ATTRIBUTE_COMPRESSED, Found, Layout, Metadata, Target, TargetError, Writer},
     undo,
 };
@@ -54,6 +55,10 @@ pub struct Done {
     pub files: u64,
     /// Links and libraries among them that were written with other paths than they had.
     pub rewritten: u64,
+    /// Files among them that are hard links to files of the datastore.
+    pub linked: u64,
+    /// Files that were to be such links and were copied: the target refused.
+    pub unlinked: u64,
     /// Files that were there already as they would have been written.
     pub present: u64,
     /// Registry hives written.
@@ -95,17 +100,21 @@ pub fn act(
         folders: AtomicU64::new(0),
         files: AtomicU64::new(0),
         rewritten: AtomicU64::new(0),
+        linked: AtomicU64::new(0),
+        unlinked: AtomicU64::new(0),
         hives: AtomicU64::new(0),
         registry: AtomicU64::new(0),
         jobs: Mutex::default(),
         bytes: AtomicU64::new(0),
     };
-    record.progress.expect(plan.file_count() as u64, plan.bytes);
+    record.progress.expect(plan.file_count() as u64, plan.bytes.saturating_add(plan.linked_bytes));
     run.everything(plan).map_err(|cause| run.take_back(cause))?;
     Ok(Done {
         folders: run.folders.into_inner(),
         files: run.files.into_inner(),
         rewritten: run.rewritten.into_inner(),
+        linked: run.linked.into_inner(),
+        unlinked: run.unlinked.into_inner(),
         present: plan.present,
         hives: run.hives.into_inner(),
         registry: run.registry.into_inner(),
@@ -128,6 +137,8 @@ struct Run<'a> {
     folders: AtomicU64,
     files: AtomicU64,
     rewritten: AtomicU64,
+    linked: AtomicU64,
+    unlinked: AtomicU64,
     hives: AtomicU64,
     registry: AtomicU64,
     jobs: Mutex<Vec<Finished>>,
@@ -470,6 +481,11 @@ impl Run<'_> {
         metadata: &Metadata,
         buffer: &mut [u8],
     ) -> Result<(), Failure> {
+        if let Some(stored) = &step.link
+            && self.link_stored(stored, item, path, metadata)?
+        {
+            return Ok(());
+        }
         if item.directory {
             self.target.create_folder(path).map_err(|error| self.failure(error))?;
         } else {
@@ -490,7 +506,7 @@ impl Run<'_> {
         if let Some(reparse) = kept_reparse(item) {
             // Without them it would be an empty file, which it never was.
             let mapping = self.placed.get(step.source).map(|placed| &placed.placement.mapping);
-            let mapped = mapping.and_then(|mapping| links::reparse(reparse, mapping));
+            let mapped = mapping.and_then(|mapping| shell_links::reparse(reparse, mapping));
             let reparse = Some(mapped.unwrap_or_else(|| reparse.clone()));
             let metadata = Metadata { reparse, ..Metadata::default() };
             self.target.set(path, &metadata).map_err(|error| self.failure(error))?;

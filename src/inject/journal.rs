@@ -70,6 +70,13 @@ pub enum Entry {
         /// What it is.
         hash: Hash,
     },
+    /// A file of the datastore got a name there, and is about to get other metadata, which its name in the datastore shares.
+    Linked {
+        /// Where.
+        path: WinPath,
+        /// What it was like.
+        before: Box<Metadata>,
+    },
     /// A folder is about to get other contents or other metadata.
     Changed {
         /// Which.

@@ -77,6 +77,12 @@ pub trait Source: Sync {
     /// When they are missing. Damage may also show while reading.
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError>;
 
+    /// The files in which the keeper has just these bytes, where it has hard links on a volume of this computer.
+    fn linked_files(&self, content: &Content) -> Vec<PathBuf> {
+        let _ = content;
+        Vec::new()
+    }
+
     /// Says whether the personality's keeper is still there. Asked when a content could not be read.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ mod fit;
 mod ini;
 mod numbers;
 mod planner;
+mod stored;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Serialize;
 
@@ -55,6 +58,8 @@ pub enum Merge {
 pub struct Options {
     /// What to do with files that are there already.
     pub merge: Merge,
+    /// Files that the personality's keeper has by hard links on the volume of the target are linked, not copied.
+    pub hard_links: bool,
 }
 
 /// Something the target cannot hold.
@@ -89,6 +94,8 @@ pub(super) struct FileStep {
     pub(super) leave: Leave,
     /// Its contents, where they are not those it has in the personality.
     pub(super) contents: Option<Box<[u8]>>,
+    /// The file outside of the target that gets its first name, and no copy of it.
+    pub(super) link: Option<PathBuf>,
 }
 
 /// A name a file gets.
@@ -139,12 +146,21 @@ pub struct Plan {
     pub bytes: u64,
     /// Space the target must have free.
     pub needed: u64,
+    /// Bytes of files that are linked, not copied.
+    pub linked_bytes: u64,
+    /// How many files that the keeper has by hard links are copied, for each reason why.
+    pub not_linked: BTreeMap<&'static str, u64>,
 }
 
 impl Plan {
     /// How many files and links will be made, each counted once whatever its names.
     pub fn file_count(&self) -> usize {
         self.files.len().saturating_add(self.inis.len())
+    }
+
+    /// How many files are linked, not copied.
+    pub fn linked_count(&self) -> usize {
+        self.files.iter().filter(|step| step.link.is_some()).count()
     }
 
     /// INI files that will be written for entries in them.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Read,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -36,6 +37,11 @@ impl Source for StoredPersonality<'_> {
 
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         Ok(Box::new(self.store.read(content)?))
+    }
+
+    fn linked_files(&self, content: &Content) -> Vec<PathBuf> {
+        // What of the lists cannot be read shows when the bytes are.
+        self.store.linked_files(content).unwrap_or_default()
     }
 
     fn check(&self) -> Result<(), SourceError> {

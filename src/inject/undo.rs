@@ -137,6 +137,7 @@ impl<'a> Undo<'a> {
             Entry::Changed { path, before } => {
                 (path.to_string(), self.target.set(path, before).map_err(Into::into))
             }
+            Entry::Linked { path, before } => (path.to_string(), self.bring_back(path, before)),
             Entry::Registry { edit } => (format!(r"HKLM\{}", edit.key()), self.edit_back(edit)),
             Entry::Account { name } => {
                 let result = match self.running().and_then(|running| running.find_account(None, name)) {
@@ -204,6 +205,18 @@ impl<'a> Undo<'a> {
         match self.staying.iter().any(|(staying, _)| staying == user) {
             true => Err(Stays::Kept("it stays, because the profile of that user does".to_owned())),
             false => self.ask(undo),
+        }
+    }
+
+    /// Gives a file of the datastore the metadata back that it had, before its name in the target goes. One that was written
+    /// later stays, of which the next entry tells, and one whose name has gone has them back already.
+    fn bring_back(&self, path: &WinPath, before: &Metadata) -> Result<(), Stays> {
+        if self.is_later(path) {
+            return Ok(());
+        }
+        match self.target.set(path, before) {
+            Err(error) if error.is_absent() => Ok(()),
+            other => Ok(other?),
         }
     }
 

@@ -122,7 +122,8 @@ impl Home {
     ) -> Result<PathBuf, InjectError> {
         let mut hives = Hives::new(target);
         merge(target, &mut hives, &self.owner(), keys, rules, Collision::Source, record);
-        let mut plan = inject::plan(&[], target, &Options { merge: Merge::Keep }, record)?;
+        let mut plan =
+            inject::plan(&[], target, &Options { merge: Merge::Keep, ..Options::default() }, record)?;
         plan.add_hives(hives.finish()?, target)?;
         let number = fs_err::read_dir(self.folder.path()).unwrap().count();
         let journal = self.folder.path().join(format!("journal-{number}"));
@@ -620,7 +621,8 @@ fn a_dry_run_judges_and_writes_nothing() {
     let record = Record::default();
     let mut hives = Hives::new(&*target);
     merge(&*target, &mut hives, &home.owner(), &settings(), Vec::new(), Collision::Source, &record);
-    let mut plan = inject::plan(&[], &*target, &Options { merge: Merge::Keep }, &record).unwrap();
+    let mut plan =
+        inject::plan(&[], &*target, &Options { merge: Merge::Keep, ..Options::default() }, &record).unwrap();
     plan.add_hives(hives.finish().unwrap(), &*target).unwrap();
     assert_eq!((plan.hive_count(), plan.replaced_count()), (2, 4));
     assert!(plan.paths().any(|path| *path == home.ntuser));
@@ -716,7 +718,8 @@ fn a_hive_that_is_new_is_removed_by_undo() {
     hives.edit(&path).unwrap().create_key("x").unwrap();
     assert!(hives.edit(&r"\Users\nobody\NTUSER.DAT".into()).is_err());
     let record = Record::default();
-    let mut plan = inject::plan(&[], &*target, &Options { merge: Merge::Keep }, &record).unwrap();
+    let mut plan =
+        inject::plan(&[], &*target, &Options { merge: Merge::Keep, ..Options::default() }, &record).unwrap();
     plan.add_hives(hives.finish().unwrap(), &*target).unwrap();
     let journal = home.folder.path().join("journal");
     inject::act(&plan, &[], &*target, &Journal::create(&journal, &*target).unwrap(), &record).unwrap();

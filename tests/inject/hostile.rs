@@ -560,7 +560,7 @@ fn attack(
         let placement = place(&windows, Some(&anna), hostile.variables.clone(), hostile.rules.clone());
         let placed = [Placed { source: &hostile.personality, placement }];
         let record = Record::default();
-        let plan = inject::plan(&placed, &*target, &Options { merge }, &record)
+        let plan = inject::plan(&placed, &*target, &Options { merge, ..Options::default() }, &record)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let path = work.join(format!("{name} {merge}"));
         let journal = Journal::create(&path, &*target).unwrap();
@@ -635,7 +635,7 @@ fn a_cleanup_asks_its_filter_about_each_file() {
         let placement = place(&windows, Some(&anna), hostile.variables, hostile.rules);
         let placed = [Placed { source: &hostile.personality, placement }];
         let record = Record::default();
-        let options = Options { merge: Merge::Keep };
+        let options = Options { merge: Merge::Keep, ..Options::default() };
         let plan = inject::plan(&placed, &*target, &options, &record).unwrap();
         (plan.replaced_count(), record.notes().iter().any(|note| note.reason.contains("nothing is deleted")))
     };
@@ -680,7 +680,13 @@ fn entries_of_ini_files_cannot_bring_others_along() {
         let placement = place(&windows, Some(&anna(&windows)), hostile.variables, hostile.rules);
         let placed = [Placed { source: &hostile.personality, placement }];
         let record = Record::default();
-        let plan = inject::plan(&placed, &*target, &Options { merge: Merge::Replace }, &record).unwrap();
+        let plan = inject::plan(
+            &placed,
+            &*target,
+            &Options { merge: Merge::Replace, ..Options::default() },
+            &record,
+        )
+        .unwrap();
         let journal = tempfile::tempdir().unwrap();
         let journal = Journal::create(&journal.path().join("j"), &*target).unwrap();
         inject::act(&plan, &placed, &*target, &journal, &record).unwrap();

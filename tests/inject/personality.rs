@@ -1,6 +1,6 @@
 //! Personalities in memory.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{collections::BTreeMap, io::Read, path::PathBuf};
 
 use coldstate::{
     gather::{Content, FileItem, FileName, Hash, Item, Reparse, StreamItem, Times},
@@ -17,6 +17,8 @@ pub(super) struct Personality {
     /// What else it holds.
     pub(super) others: Vec<Item>,
     pub(super) contents: BTreeMap<Hash, Vec<u8>>,
+    /// Files that hold contents, as a datastore with hard links has them.
+    pub(super) linked: BTreeMap<Hash, Vec<PathBuf>>,
 }
 
 impl Source for Personality {
@@ -29,6 +31,10 @@ impl Source for Personality {
     fn content<'a>(&'a self, content: &'a Content) -> Result<Box<dyn Read + 'a>, SourceError> {
         let bytes = self.contents.get(&content.hash).ok_or("no such content")?;
         Ok(Box::new(&**bytes))
+    }
+
+    fn linked_files(&self, content: &Content) -> Vec<PathBuf> {
+        self.linked.get(&content.hash).cloned().unwrap_or_default()
     }
 }
 

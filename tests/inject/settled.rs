@@ -56,7 +56,8 @@ impl Settled {
         let placement = place(&windows, Some(&anna(&windows)), old_variables(), rules.to_vec());
         let placed = [Placed { source: p, placement }];
         let record = Record::default();
-        let plan = inject::plan(&placed, &*target, &Options { merge }, &record).unwrap();
+        let plan =
+            inject::plan(&placed, &*target, &Options { merge, ..Options::default() }, &record).unwrap();
         let journal = Journal::create(&self.next_journal(), &*target).unwrap();
         let done = inject::act(&plan, &placed, &*target, &journal, &record).unwrap();
         (done, record.notes().to_vec())

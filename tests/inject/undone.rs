@@ -100,7 +100,7 @@ fn the_journal_in_the_root_of_a_volume_is_the_systems() {
     let journal = volume.root().join("coldstate-journal");
     let target = inject::open(&volume.root()).unwrap();
     let placed = [Placed::as_it_is(&p)];
-    let options = Options { merge: Merge::Replace };
+    let options = Options { merge: Merge::Replace, ..Options::default() };
     let plan = inject::plan(&placed, &*target, &options, &Record::default()).unwrap();
     let opened = Journal::create(&journal, &*target).unwrap();
     let done = inject::act(&plan, &placed, &*target, &opened, &Record::default()).unwrap();

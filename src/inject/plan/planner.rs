@@ -1,6 +1,10 @@
 //! [`Planner`]: the plan in the making. Which folders there are and will be, and what goes into them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
+};
 
 use super::{
     FileStep, FolderStep, ITEM_OVERHEAD, Loss, Merge, NewName, Options, Plan, There,
@@ -57,6 +61,12 @@ pub(super) struct Planner<'a> {
     conditional: Vec<(usize, usize, Box<FileItem>)>,
     /// Bytes of rewritten links and INI files so far.
     rewritten: usize,
+    /// Files are linked from where the personality is kept.
+    pub(super) links: bool,
+    /// Whether the target takes links from this folder there, which was asked last.
+    pub(super) links_from: RefCell<Option<(PathBuf, bool)>>,
+    /// The files there that are linked already, by their numbers on the volume.
+    pub(super) linked: HashSet<u64>,
 }
 
 /// A file on its way to a place.
@@ -98,6 +108,9 @@ impl<'a> Planner<'a> {
             numbers: HashMap::new(),
             conditional: Vec::new(),
             rewritten: 0,
+            links: options.hard_links,
+            links_from: RefCell::default(),
+            linked: HashSet::new(),
         };
         planner.enter(WinPath::root())?;
         if options.merge == Merge::Refuse {
@@ -275,7 +288,9 @@ impl<'a> Planner<'a> {
                 return Ok(());
             }
         }
-        if let Some((outcome, reason)) = unfit(&item, self.target.support()) {
+        if let Some((outcome, reason)) = unfit(&item, self.target.support())
+            && !self.is_only_linked(source, &item)
+        {
             self.record.note(outcome, item.path().to_string(), reason);
             return Ok(());
         }
@@ -375,9 +390,20 @@ impl<'a> Planner<'a> {
         }
         new_names.sort_by_key(|name| name.short.is_none());
         let contents = going.contents;
-        self.require(item, new_names.len(), contents.as_deref());
         let leave = Leave::of(effects);
-        self.plan.files.push(FileStep { source, item: number, names: new_names, leave, contents });
+        let link = if contents.is_none() { self.take_stored(source, item, leave) } else { None };
+        if link.is_none()
+            && let Some((outcome, reason)) = unfit(item, self.target.support())
+        {
+            // A rule moves it to several places, and there is one file to be linked.
+            self.record.note(outcome, item.path().to_string(), reason);
+            return Ok(());
+        }
+        match link {
+            Some(_) => self.need(ITEM_OVERHEAD.saturating_mul(new_names.len() as u64)),
+            None => self.require(item, new_names.len(), contents.as_deref()),
+        }
+        self.plan.files.push(FileStep { source, item: number, names: new_names, leave, contents, link });
         Ok(())
     }
 
@@ -504,7 +530,11 @@ impl<'a> Planner<'a> {
             let clusters = len.div_ceil(CLUSTER).saturating_mul(CLUSTER);
             self.plan.needed = self.plan.needed.saturating_add(clusters.saturating_mul(copies));
         }
-        self.plan.needed = self.plan.needed.saturating_add(ITEM_OVERHEAD.saturating_mul(name_count as u64));
+        self.need(ITEM_OVERHEAD.saturating_mul(name_count as u64));
+    }
+
+    fn need(&mut self, bytes: u64) {
+        self.plan.needed = self.plan.needed.saturating_add(bytes);
     }
 
     /// Plans the links whose targets are there, now that it is known what will be.

@@ -265,6 +265,17 @@ impl Target for Folder {
         Err(TargetError::new("adding a stream to", path, Errno::OPNOTSUPP))
     }
 
+    fn takes_links_from(&self, folder: &Path) -> bool {
+        let device = |stat: Result<fs::Stat, Errno>| stat.map(|stat| stat.st_dev);
+        matches!((device(fs::fstat(&self.fd)), device(fs::stat(folder))), (Ok(one), Ok(other)) if one == other)
+    }
+
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+        self.place(name)
+            .and_then(|to| fs::linkat(fs::CWD, outside, &*to.folder, &*to.name, AtFlags::empty()))
+            .map_err(|errno| TargetError::new("making the hard link", name, errno))
+    }
+
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {
         let link = || {
             let (from, to) = (self.place(file)?, self.place(name)?);

@@ -124,6 +124,14 @@ impl Target for Live {
         self.files.create_stream(path, stream, layout)
     }
 
+    fn takes_links_from(&self, folder: &Path) -> bool {
+        self.files.takes_links_from(folder)
+    }
+
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+        self.files.link_from(outside, name)
+    }
+
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {
         self.files.link(file, name)
     }

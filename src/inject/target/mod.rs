@@ -231,6 +231,21 @@ pub trait Target: Sync {
         layout: Layout,
     ) -> Result<Box<dyn Writer + '_>, TargetError>;
 
+    /// Says whether a file outside of it, in this folder, can get a name in it: both are on one volume.
+    fn takes_links_from(&self, folder: &Path) -> bool {
+        let _ = folder;
+        false
+    }
+
+    /// Gives a file outside of it a name in it, where nothing is.
+    ///
+    /// # Errors
+    /// When something is there, or the target refuses: another volume, or too many names.
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+        let _ = outside;
+        Err(TargetError::new("making the hard link", name, io::ErrorKind::Unsupported))
+    }
+
     /// Gives a file one more name where nothing is.
     ///
     /// # Errors

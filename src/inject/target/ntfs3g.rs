@@ -237,6 +237,14 @@ impl Target for Ntfs3g {
         }
     }
 
+    fn takes_links_from(&self, folder: &Path) -> bool {
+        self.folder.takes_links_from(folder)
+    }
+
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+        self.folder.link_from(outside, name)
+    }
+
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {
         self.folder.link(file, name)
     }

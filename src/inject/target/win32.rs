@@ -331,6 +331,17 @@ impl Target for Win32 {
         Ok(Box::new(FileWriter(file)))
     }
 
+    fn takes_links_from(&self, folder: &Path) -> bool {
+        let volume = |path| files::on_volume(path).map(|place| (place.serial, place.root));
+        self.has(Feature::HardLinks) && volume(&self.base).is_some_and(|here| volume(folder) == Some(here))
+    }
+
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+        const DOING: &str = "making the hard link";
+        let to = self.place(DOING, name)?;
+        fs_err::hard_link(outside, &to.path).map_err(|error| TargetError::new(DOING, name, error))
+    }
+
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {
         const DOING: &str = "making the hard link";
         let from = self.place(DOING, file)?;
@@ -441,15 +452,14 @@ impl Target for Win32 {
         self.forget();
         let remove = || {
             let attributes = fs_err::symlink_metadata(&at.path)?.file_attributes();
+            if attributes & DIRECTORY == 0 {
+                return files::remove_name(&at.path);
+            }
             if attributes & READ_ONLY != 0 {
                 let file = files::open(&at.path, Purpose::Metadata)?;
                 files::set_basic(&file, Basic { attributes: NORMAL, ..Basic::default() })?;
             }
-            if attributes & DIRECTORY != 0 {
-                fs_err::remove_dir(&at.path)
-            } else {
-                fs_err::remove_file(&at.path)
-            }
+            fs_err::remove_dir(&at.path)
         };
         remove().map_err(|error: io::Error| TargetError::new(DOING, path, error))
     }
