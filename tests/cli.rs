@@ -14,6 +14,8 @@ mod datastore;
 mod elsewhere;
 /// The command lines of Migrate7 and of USMT.
 mod faces;
+/// Files kept by hard links on the very volume that is read, and put back by them.
+mod hard_links;
 /// The datastore on the very volume that is read.
 mod in_place;
 /// What is printed and logged, and how a run ends early.

@@ -102,7 +102,7 @@ impl Config {
                         let pattern = child.text.clone();
                         config.constructs.push(Construct {
                             what: format!("{} {pattern}", child.name),
-                            note: "No file of a volume that is off is locked; this is for hard-link staging, which is not done yet.",
+                            note: "No file of a volume that is off is locked; with hard links, one that somebody has open for writing is copied.",
                             support: Support::Unsupported,
                             place: source.place(child.offset),
                         });

@@ -119,7 +119,7 @@ fn check_tells_files_apart_and_accounts_for_all_of_them() {
         "1 done later: at injection",
         "SourcePriority, at 2:",
         "c.xml (Config.xml): can be used",
-        "hard-link staging, which is not done yet",
+        "one that somebody has open for writing is copied",
         r"looks for Windows in C:\Windows",
         "several Windows are an error",
         "HR: Personnel data",

@@ -61,8 +61,8 @@ pub(super) static TABLE: [Switch; 19] = [
     Switch::new(
         "/hardlinks",
         Nothing,
-        Refused(
-            "there is no hard-link staging; give a /datastore on the same volume, outside of the folders that are replaced",
+        Done(
+            "`--hard-links`: with a /datastore on the volume of the old Windows, outside of the folders that are replaced",
         ),
     ),
     Switch::new(
@@ -86,7 +86,8 @@ pub(super) static TABLE: [Switch; 19] = [
 const PROGRAM: &str = "coldstate /autoextract";
 
 /// Our options that errors name, with what was typed for them.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 9] = [
+    ("--hard-links", "/hardlinks"),
     ("--rules, --config or --offline", "/config"),
     ("--password-file FILE", "/password"),
     ("--password-file", "/password"),
@@ -117,6 +118,9 @@ pub(super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     };
     if !line.has("/hidestatus") {
         native.flag("--window");
+    }
+    if line.has("/hardlinks") {
+        native.flag("--hard-links");
     }
     if line.has("/nocancel") {
         native.flag("--no-cancel");
@@ -219,9 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn hard_links_are_refused_with_what_to_do() {
-        let wrong = read("/autoextract /hardlinks").unwrap_err();
-        assert_eq!(wrong.code, 36);
-        assert!(wrong.hint.contains("/datastore on the same volume"), "{}", wrong.hint);
+    fn hard_links_are_asked_for_on_both_ways() {
+        for (way, verb) in [("/autoextract", "extract"), ("/autoinject", "inject")] {
+            let Ok(Task::Run(arguments, _)) = task(&[way, "/hardlinks"].map(OsString::from)) else {
+                panic!("{way} is refused")
+            };
+            let asked = match arguments.verb {
+                Verb::Extract(args) => ("extract", args.hard_links),
+                Verb::Inject(args) => ("inject", args.hard_links),
+                _ => panic!("{way} is another verb"),
+            };
+            assert_eq!(asked, (verb, true));
+        }
     }
 }

@@ -94,7 +94,7 @@ pub(in super::super) static TABLE: [Switch; 28] = [
     Switch::new(
         "/hardlink",
         Nothing,
-        Refused("there are no hard-link stores; leave it out where scanstate was run without"),
+        Done("`--hard-links`: files are linked from a store of hard links on the same volume, else copied"),
     ),
     Switch::new(
         "/offline",
@@ -126,6 +126,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
             ("/all", "/ue"),
             ("/all", "/uel"),
             ("/decrypt", "/nocompress"),
+            ("/decrypt", "/hardlink"),
         ],
     )?;
     need(&line, "/decrypt", &["/key", "/keyfile"])?;
@@ -181,6 +182,9 @@ fn injection(line: &Line, store: &Path) -> Result<Native, Wrong> {
         }
     }
     config(line)?.into_iter().for_each(|file| native.option("--config", file));
+    if line.has("/hardlink") {
+        native.flag("--hard-links");
+    }
     if line.has("/lac") {
         native.flag("--create-accounts");
     }

@@ -22,7 +22,8 @@ use super::{
 use crate::{cli::console::Console, store::Password};
 
 /// Our options that errors name, with what was typed for them.
-const WORDS: [(&str, &str); 23] = [
+const WORDS: [(&str, &str); 24] = [
+    ("--hard-links", "/hardlink"),
     ("--rules, --config or --offline", "/i, /config or /offline"),
     ("--efs keep or --efs skip", "/efs:copyraw or /efs:skip"),
     ("--account-password-file FILE", "/lac:PASSWORD"),

@@ -34,11 +34,11 @@ pub(in super::super) static TABLE: [Switch; 39] = [
     Switch::new("/localonly", Nothing, Done("only the volume of the Windows is read in any case")),
     Switch::new("/vsc", Nothing, Done("accepted: the volume is read below the file system, where nothing is locked")),
     Switch::new("/nocompress", Nothing, Done("`--compression none`; the form of the store stays ours")),
-    Switch::new("/hardlink", Nothing, Refused("there are no hard-link stores; give a StorePath on the same volume without /hardlink, which takes room for a copy")),
+    Switch::new("/hardlink", Nothing, Done("`--hard-links`, with a StorePath on the volume of the old Windows; it needs `/nocompress`, and the store is ours")),
     Switch::new("/encrypt", Optional("ALG"), Done("the store is encrypted, by XChaCha20-Poly1305 whatever ALG says")),
     Switch::new("/key", Required("KEY"), Done("the store's password")).secret(),
     Switch::new("/keyfile", Required("FILE"), Done("`--password-file`: the first line is the password")),
-    Switch::new("/efs", Required("HOW"), Done("`abort` (default) ends with 2, `skip` leaves encrypted files, `copyraw` takes them as they are; `decryptcopy` and `hardlink` are refused (36)")),
+    Switch::new("/efs", Required("HOW"), Done("`abort` (default) ends with 2, `skip` leaves encrypted files, `copyraw` takes them as they are, `hardlink` links them too and needs `/hardlink`; `decryptcopy` is refused (36)")),
     Switch::new("/c", Nothing, Done("goes on after an item that cannot be read whole; without it the run ends there with 61, but a file that is only in the cloud is skipped")),
     Switch::new("/all", Nothing, Done("everybody, which is the default")),
     Switch::new("/ui", Required("USER"), Done("comes along whatever else is said; name or SID")).often(),
@@ -123,7 +123,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
     }
     let store = StorePath::new(path);
     let arguments = extraction(&line, &store)?;
-    let (overwrites, wait) = (line.has("/o"), wait(&line)?);
+    let (overwrites, links, wait) = (line.has("/o"), line.has("/hardlink"), wait(&line)?);
     Ok(Task::Run(
         Box::new(arguments),
         Box::new(move |console, what| {
@@ -132,6 +132,7 @@ pub(in super::super) fn task(words: &[OsString]) -> Result<Task, Failed> {
                 return read_old_windows(console, what);
             }
             let prepared = store.prepare(overwrites, wait)?;
+            let prepared = if links { prepared.marked_as_linked() } else { prepared };
             prepared.finish(console, read_old_windows(console, what))
         }),
     ))
@@ -147,6 +148,7 @@ fn check(line: &Line) -> Result<(), Wrong> {
         }
     }
     exclude(line, &EXCLUSIONS)?;
+    need(line, "/hardlink", &["/nocompress"])?;
     need(line, "/encrypt", &["/key", "/keyfile"])?;
     need(line, "/key", &["/encrypt"])?;
     need(line, "/keyfile", &["/encrypt"])?;
@@ -157,7 +159,12 @@ fn check(line: &Line) -> Result<(), Wrong> {
         "decryptcopy" => {
             return refused("/efs:decryptcopy", "Give /efs:copyraw: the keys are those of the users.");
         }
-        "hardlink" => return refused("/efs:hardlink", "Give /efs:copyraw: there are no hard-link stores."),
+        "hardlink" if !line.has("/hardlink") => {
+            return Err(Wrong::arguments(
+                "The option /efs:hardlink needs /hardlink.",
+                "Give /hardlink too, or /efs:copyraw.",
+            ));
+        }
         _ => {}
     }
     if line.has("/p") && line.value("/p").is_none() {
@@ -216,6 +223,9 @@ fn extraction(line: &Line, store: &StorePath) -> Result<Arguments, Failed> {
     if line.has("/nocompress") {
         native.option("--compression", "none");
     }
+    if line.has("/hardlink") {
+        native.flag("--hard-links");
+    }
     if !line.has("/c") {
         native.flag("--stop-at-error");
     }
@@ -223,7 +233,7 @@ fn extraction(line: &Line, store: &StorePath) -> Result<Arguments, Failed> {
         "--efs",
         match line.value("/efs").map(str::to_ascii_lowercase).as_deref() {
             Some("skip") => "skip",
-            Some("copyraw") => "keep",
+            Some("copyraw" | "hardlink") => "keep",
             _ => "stop",
         },
     );
@@ -236,6 +246,9 @@ fn estimate(line: &Line, store: &Path) -> Result<Task, Failed> {
     space::writable(&file)?;
     let mut native = begin(line, "estimate", Some(store))?;
     native.option("--datastore", &store.display().to_string());
+    if line.has("/hardlink") {
+        native.flag("--hard-links");
+    }
     let arguments = native.read(line)?;
     Ok(Task::Run(
         Box::new(arguments),
