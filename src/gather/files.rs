@@ -18,6 +18,8 @@ use crate::{
 
 /// `FILE_ATTRIBUTE_SPARSE_FILE`.
 const FILE_ATTRIBUTE_SPARSE_FILE: u32 = 0x200;
+/// Why a file is not taken that somebody wrote to.
+const CHANGED: &str = "it was changed while it was read, and is not taken";
 
 /// Takes everything in the plan, folders first. What is lost on the way is noted in the record and in the
 /// personality.
@@ -46,6 +48,16 @@ pub fn gather_files(
         record.progress.add_bytes(planned.size);
     }
     Ok(())
+}
+
+/// What came of a file that could get one more name.
+enum Linked {
+    /// It has it; its record had changed last at this time before.
+    Yes { changed: FileTime },
+    /// It has none, and its data are put.
+    No,
+    /// Somebody wrote to it since it was read.
+    Changed,
 }
 
 /// The taking of one file.
@@ -88,13 +100,14 @@ impl Taking<'_> {
         // What lies in the record itself came with it.
         let has_clusters = || file.streams.iter().any(|stream| stream.first_lcn().is_some());
         if self.old.is_written_to && has_clusters() && !ntfs.is_unchanged(volume, &file) {
-            let reason = "it was changed while it was read, and is not taken".into();
-            return self.lost(Outcome::Failed, reason, ERROR_FILE_CORRUPT);
+            return self.lost(Outcome::Failed, CHANGED.into(), ERROR_FILE_CORRUPT);
         }
         let mut file_times = times(&file.standard_information.times);
-        if let Some(changed) = self.link(&file, &mut streams)? {
+        match self.link(&file, &mut streams)? {
             // A name that this run gave it for another personality is no change of its owner's.
-            file_times.changed = changed;
+            Linked::Yes { changed } => file_times.changed = changed,
+            Linked::No => {}
+            Linked::Changed => return self.lost(Outcome::Failed, CHANGED.into(), ERROR_FILE_CORRUPT),
         }
         let item = FileItem {
             names: self.planned.paths.iter().map(|path| self.name(&file, path)).collect(),
@@ -208,17 +221,17 @@ impl Taking<'_> {
             && is_whole()
     }
 
-    /// Has the sink give the file one more name, and says when its record had changed before that; where it cannot have one,
-    /// its data are read once more, and put.
-    fn link(&self, file: &File, streams: &mut [StreamItem]) -> Result<Option<FileTime>, PutError> {
+    /// Has the sink give the file one more name; where it cannot have one, its data are read once more, and put. Somebody may
+    /// be writing to it, which may be why it cannot.
+    fn link(&self, file: &File, streams: &mut [StreamItem]) -> Result<Linked, PutError> {
         let (Some(path), Some((stream, item))) = (
             self.planned.paths.first(),
             file.streams.iter().zip(streams).find(|(stream, _)| self.is_linkable(file, stream)),
         ) else {
-            return Ok(None);
+            return Ok(Linked::No);
         };
         let Some(content) = item.content.as_ref().filter(|_| item.unreadable.is_empty()) else {
-            return Ok(None);
+            return Ok(Linked::No);
         };
         let linked = LinkedFile {
             path,
@@ -228,11 +241,18 @@ impl Taking<'_> {
             changed: file.standard_information.times.record_changed,
             encrypted: item.encrypted,
         };
-        let linked = self.sink.link(&linked, content)?;
-        if linked.is_none() && !item.encrypted {
-            self.data(file, stream, item, true)?;
+        if let Some(changed) = self.sink.link(&linked, content)? {
+            return Ok(Linked::Yes { changed });
         }
-        Ok(linked)
+        if item.encrypted {
+            return Ok(Linked::No);
+        }
+        let is_unchanged = || self.old.ntfs.has_unchanged_data(self.old.volume, file, stream);
+        if !is_unchanged() {
+            return Ok(Linked::Changed);
+        }
+        self.data(file, stream, item, true)?;
+        Ok(if is_unchanged() { Linked::No } else { Linked::Changed })
     }
 
     /// Both forms of a name: the 8.3 one belongs to the long one in the same folder.

@@ -303,6 +303,17 @@ impl Ntfs {
         again.is_ok_and(|again| again.record == file.record && again.updates == file.updates)
     }
 
+    /// True when the data of a stream lie where they lay when the file was read from its records, as long and written at the same
+    /// moment: one more name of the file, which its records tell too, is no change of that.
+    pub fn has_unchanged_data(&self, source: &dyn ReadAt, file: &File, stream: &Stream) -> bool {
+        let written = |file: &File| file.standard_information.times.modified;
+        self.file(source, file.record.number).is_ok_and(|again| {
+            again.record == file.record
+                && written(&again) == written(file)
+                && again.streams.iter().find(|other| other.name == stream.name) == Some(stream)
+        })
+    }
+
     /// Fills `buf` with the bytes of a stream from `offset`: decoded, zeros where it is sparse or was never written.
     ///
     /// Compressed streams are fastest in whole multiples of 64 KiB from offsets that are such multiples.

@@ -35,7 +35,7 @@ pub enum StreamKind {
 }
 
 /// The data of a file, or an alternate stream of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The file.
     pub record: RecordNumber,
@@ -53,7 +53,7 @@ pub struct Stream {
 }
 
 /// Where the stored bytes are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// In the record.
     Resident(Vec<u8>),

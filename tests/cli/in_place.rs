@@ -4,15 +4,15 @@
 //! ntfs-3g mounts a copy of an image for writing, and the program reads the same image raw meanwhile.
 
 use std::{
-    io::Read,
+    io::{Read, Write as _},
     path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
 };
 
 use coldstate::{
-    gather::{self, Content, Hash, Item, OldFacts, OldWindows, PutError, Sink},
-    nt::WinPath,
+    gather::{self, Content, Hash, Item, LinkedFile, OldFacts, OldWindows, PutError, Sink},
+    nt::{FileTime, WinPath},
     record::{Outcome, Record},
     rules::{CompiledRules, RuleSet},
     windows,
@@ -211,9 +211,11 @@ fn the_volume_is_not_filled() {
     run!("inspect", volume.image(), "--cross-check").ends(0);
 }
 
-/// Keeps notes and contents in memory, and does something when the content of a certain length is put.
+/// Keeps notes and contents in memory, and does something when the content of a certain length is put, or when its file is to be
+/// linked, which it refuses.
 struct Meddling<'a> {
     len: usize,
+    links: bool,
     meddle: &'a (dyn Fn() + Sync),
     notes: Mutex<Vec<(Outcome, String, String)>>,
     files: Mutex<Vec<String>>,
@@ -225,10 +227,21 @@ impl Sink for Meddling<'_> {
         let read = data.read(&mut bytes).map_err(PutError::Read)?;
         bytes.truncate(read);
         data.read_to_end(&mut bytes).map_err(PutError::Read)?;
-        if bytes.len() == self.len {
+        if bytes.len() == self.len && !self.links {
             (self.meddle)();
         }
         Ok(Content { size: bytes.len() as u64, hash: Hash::of(&bytes), chunks: Vec::new() })
+    }
+
+    fn links(&self) -> bool {
+        self.links
+    }
+
+    fn link(&self, file: &LinkedFile<'_>, _: &Content) -> Result<Option<FileTime>, PutError> {
+        if file.size == self.len as u64 {
+            (self.meddle)();
+        }
+        Ok(None)
     }
 
     fn item(&self, item: &Item) -> Result<(), PutError> {
@@ -246,10 +259,11 @@ impl Sink for Meddling<'_> {
 }
 
 /// Takes the whole of an image with the hand of another in it: `before` acts between plan and reading, `during` when a
-/// content of `len` bytes was just read. Returns the notes about failures, and the paths that were taken.
+/// content of `len` bytes was just read, or, where `links` are wanted, when such a file is to be linked. Returns the notes about failures, and the paths that were taken.
 fn take_with(
     volume: &Volume,
     len: usize,
+    links: bool,
     before: &dyn Fn(),
     during: &(dyn Fn() + Sync),
 ) -> (Vec<(Outcome, String, String)>, Vec<String>) {
@@ -267,7 +281,7 @@ fn take_with(
         RuleSet::parse(&[("whole.xml", WHOLE)]).unwrap().compile(&OldFacts::new(old, None), &[]).0;
     let plan = gather::plan(&old, &rules, None);
     before();
-    let sink = Meddling { len, meddle: during, notes: Mutex::default(), files: Mutex::default() };
+    let sink = Meddling { len, links, meddle: during, notes: Mutex::default(), files: Mutex::default() };
     gather::gather_files(&old, &plan, &sink, &Record::default()).unwrap();
     let mut notes = sink.notes.into_inner().unwrap();
     notes.retain(|(outcome, ..)| *outcome == Outcome::Failed);
@@ -289,10 +303,10 @@ fn a_file_that_somebody_takes_away_is_told_and_not_made_of_other_bytes() {
         || (0..50).for_each(|n| drop(fs_err::remove_file(volume.root().join(format!("new{n}.bin")))));
 
     make();
-    let (notes, files) = take_with(&volume, LEN, &|| (), &|| ());
+    let (notes, files) = take_with(&volume, LEN, false, &|| (), &|| ());
     assert!(files.contains(&whole) && notes.iter().all(|(_, item, _)| *item != whole), "{notes:?}");
 
-    let (notes, files) = take_with(&volume, LEN, &replace, &|| ());
+    let (notes, files) = take_with(&volume, LEN, false, &replace, &|| ());
     let about: Vec<_> = notes.iter().filter(|(_, item, _)| *item == whole).collect();
     assert_eq!(about.len(), 1, "{notes:?}");
     assert!(!files.contains(&whole));
@@ -300,9 +314,27 @@ fn a_file_that_somebody_takes_away_is_told_and_not_made_of_other_bytes() {
 
     make();
     let once = std::sync::Once::new();
-    let (notes, files) = take_with(&volume, LEN, &|| (), &|| once.call_once(replace));
+    let (notes, files) = take_with(&volume, LEN, false, &|| (), &|| once.call_once(replace));
     let about: Vec<_> = notes.iter().filter(|(_, item, _)| *item == whole).collect();
     assert_eq!(about.len(), 1, "{notes:?}");
     assert!(about[0].2.contains("changed while it was read"), "{about:?}");
     assert!(!files.contains(&whole));
+}
+
+#[test]
+fn a_file_that_somebody_writes_to_before_it_can_be_linked_is_not_read_where_it_lay() {
+    const LEN: usize = 77_777;
+    let Some(volume) = Volume::new("win10") else { return };
+    let (mail, whole) = (volume.root().join("mail.pst"), WinPath::parse(r"\mail.pst").to_string());
+    // In place, which leaves all clusters where they are; and moved away, whose clusters are others' then.
+    let write = || fs_err::OpenOptions::new().write(true).open(&mail).unwrap().write_all(&[8; 99]).unwrap();
+    let shorten = || fs_err::OpenOptions::new().write(true).open(&mail).unwrap().set_len(5000).unwrap();
+    let more = || fs_err::hard_link(&mail, volume.root().join("mail2.pst")).unwrap();
+    for (during, is_taken) in [(&write as &(dyn Fn() + Sync), false), (&shorten, false), (&more, true)] {
+        fs_err::write(&mail, vec![7; LEN]).unwrap();
+        let (notes, files) = take_with(&volume, LEN, true, &|| (), during);
+        let about: Vec<_> = notes.iter().filter(|(_, item, _)| *item == whole).collect();
+        assert_eq!((files.contains(&whole), about.len()), (is_taken, usize::from(!is_taken)), "{notes:?}");
+        assert!(about.iter().all(|(.., reason)| reason.contains("changed while it was read")), "{about:?}");
+    }
 }
