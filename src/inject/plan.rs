@@ -15,7 +15,7 @@ mod numbers;
 mod planner;
 mod stored;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -31,6 +31,7 @@ use crate::{
 pub(super) use conflict::Leave;
 pub(super) use fit::{is_written, kept_reparse, unfit};
 use planner::Planner;
+pub(super) use stored::Stored;
 
 /// Space for the record, the index entry and the descriptor of an item.
 const ITEM_OVERHEAD: u64 = 2048;
@@ -95,7 +96,7 @@ pub(super) struct FileStep {
     /// Its contents, where they are not those it has in the personality.
     pub(super) contents: Option<Box<[u8]>>,
     /// The file outside of the target that gets its first name, and no copy of it.
-    pub(super) link: Option<PathBuf>,
+    pub(super) link: Option<Stored>,
 }
 
 /// A name a file gets.

@@ -46,8 +46,6 @@ const UNIQUE_LEN: usize = 16;
 const FILE_HEAD_LEN: usize = 40;
 /// Who opens the file does not find the bytes that were read: it is encrypted by EFS.
 const ENCRYPTED: u32 = 1;
-/// Where a sequence number stands above an MFT record number.
-const SEQUENCE_SHIFT: u32 = 48;
 
 /// One linked file as its list has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -397,7 +395,7 @@ impl Linking {
         fs::hard_link(&source, name).map_err(|error| error.to_string())?;
         let checked = match system::identity(name, !file.encrypted) {
             Ok(found) => {
-                let is_it = is_record(found.id, file.reference)
+                let is_it = found.is_record(file.reference)
                     && found.len == file.size
                     && found.modified == file.modified.0;
                 is_it.then_some(()).ok_or_else(|| "it was changed after it was read".to_owned())
@@ -427,14 +425,6 @@ impl Linking {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(new.known);
         Ok(())
     }
-}
-
-/// Whether the number of a file on its volume is that of an MFT record. Windows gives the sequence number with it, Linux
-/// does not.
-fn is_record(id: u64, reference: u64) -> bool {
-    let number = |whole: u64| whole & (u64::MAX >> (u64::BITS - SEQUENCE_SHIFT));
-    let sequence = id >> SEQUENCE_SHIFT;
-    number(id) == number(reference) && (sequence == 0 || id == reference)
 }
 
 /// A path of the volume as this system names it; none where it has no such name.
@@ -480,12 +470,5 @@ mod tests {
         let mut unknown = bytes;
         unknown[56] = 2;
         assert!(decode(&unknown).is_err(), "an unknown flag");
-    }
-
-    #[test]
-    fn a_file_is_known_by_its_record_and_where_told_by_its_use() {
-        let reference = 7 << SEQUENCE_SHIFT | 1234;
-        assert!(is_record(1234, reference) && is_record(reference, reference));
-        assert!(!is_record(1235, reference) && !is_record(8 << SEQUENCE_SHIFT | 1234, reference));
     }
 }

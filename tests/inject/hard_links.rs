@@ -38,6 +38,12 @@ impl Bench {
         self.folder.path().join("target").join(name)
     }
 
+    /// Takes a file, which is this one of the stored.
+    fn take(&mut self, name: &str, bytes: &[u8], stored: &str) {
+        let reference = inode(&self.stored(stored));
+        self.personality.file(name, bytes, |_, item| item.reference = reference);
+    }
+
     /// Keeps a file with these bytes, for the contents that are `of` these.
     fn store(&mut self, name: &str, bytes: &[u8], of: &[u8]) {
         fs_err::write(self.stored(name), bytes).unwrap();
@@ -79,8 +85,8 @@ fn each_file_gets_a_file_of_its_own_and_an_undo_gives_it_back() {
     let bytes = vec![7; 10_000];
     bench.store("one", &bytes, &bytes);
     bench.store("two", &bytes, &bytes);
-    for name in ["a", "b", "c"] {
-        bench.personality.file(name, &bytes, |_, _| {});
+    for (name, stored) in [("a", "one"), ("b", "two"), ("c", "one")] {
+        bench.take(name, &bytes, stored);
     }
     let target = inject::open(&bench.folder.path().join("target")).unwrap();
     let (plan, placed) = bench.plan(&*target, true);
@@ -122,7 +128,7 @@ fn what_has_another_name_is_copied_and_what_is_damaged_is_not_injected() {
     bench.store("newer", &newer, &newer);
     fs_err::write(bench.stored("newer"), "what he wrote since").unwrap();
     for (name, bytes) in [("used", &used), ("changed", &changed), ("short", &short), ("newer", &newer)] {
-        bench.personality.file(name, bytes, |_, _| {});
+        bench.take(name, bytes, name);
     }
     let done = bench.inject().unwrap();
     assert_eq!((done.files, done.linked), (3, 1));
@@ -147,8 +153,10 @@ fn a_file_that_only_its_owner_can_read_is_linked_and_never_written() {
     let mut bench = Bench::new();
     // What the store has read are the encrypted bytes; whoever opens the file finds others, or none.
     bench.store("secret", &[5; 9000], &[6; 9216]);
+    let reference = inode(&bench.stored("secret"));
     for name in ["first", "second"] {
         bench.personality.file(name, &[6; 9216], |_, item| {
+            item.reference = reference;
             item.streams[0].encrypted = true;
             item.streams[0].size = 9000;
         });
@@ -159,4 +167,72 @@ fn a_file_that_only_its_owner_can_read_is_linked_and_never_written() {
     let notes = bench.notes();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert_eq!((notes[0].outcome, &*notes[0].item), (Outcome::Skipped, r"\second"));
+}
+
+#[test]
+fn nobody_gets_the_file_of_another_whose_bytes_were_the_same() {
+    let mut bench = Bench::new();
+    let (shared, moved) = (vec![1; 9000], vec![2; 9000]);
+    bench.store("of b", &shared, &shared);
+    bench.store("of a", &shared, &shared);
+    // He changed his after both were taken.
+    fs_err::write(bench.stored("of b"), "what only he may read").unwrap();
+    bench.take("a", &shared, "of a");
+    bench.take("b", &shared, "of b");
+    // She has no link of her own: hers was open.
+    bench.personality.file("other", &shared, |_, item| item.reference = 1);
+    // Somebody put a link to another file in the place of one.
+    bench.store("moved", &moved, &moved);
+    bench.take("moved", &moved, "moved");
+    fs_err::write(bench.target("").join("../hidden"), &moved).unwrap();
+    fs_err::remove_file(bench.stored("moved")).unwrap();
+    std::os::unix::fs::symlink("../hidden", bench.stored("moved")).unwrap();
+    let done = bench.inject().unwrap();
+    assert_eq!((done.files, done.linked), (4, 2));
+    for name in ["a", "other"] {
+        assert_eq!(fs_err::read(bench.target(name)).unwrap(), shared, "{name}");
+    }
+    assert_eq!(inode(&bench.target("a")), inode(&bench.stored("of a")));
+    assert_eq!(fs_err::read(bench.target("b")).unwrap(), b"what only he may read");
+    let moved_to = fs_err::symlink_metadata(bench.target("moved")).unwrap();
+    assert!(moved_to.is_file() && moved_to.nlink() == 1);
+    let notes = bench.notes();
+    let told: Vec<_> = notes.iter().map(|note| (note.outcome, &*note.item)).collect();
+    assert_eq!(told, [(Outcome::Partial, r"\b")], "{notes:?}");
+}
+
+/// Puts something else in a file's place after the plan was made.
+fn replaced_after_the_plan(replace: impl Fn(&Path)) -> Bench {
+    let mut bench = Bench::new();
+    let bytes = vec![3; 9000];
+    bench.store("x", &bytes, &bytes);
+    bench.take("x", &bytes, "x");
+    let target = inject::open(&bench.folder.path().join("target")).unwrap();
+    let (plan, placed) = bench.plan(&*target, true);
+    assert_eq!(plan.linked_count(), 1);
+    replace(&bench.stored("x"));
+    let journal = Journal::nowhere();
+    let done = inject::act(&plan, &placed, &*target, &journal, &bench.record).unwrap();
+    drop((plan, target));
+    assert_eq!((done.files, done.linked, done.unlinked), (1, 0, 1));
+    assert!(fs_err::read(bench.target("x")).unwrap() == bytes);
+    assert_eq!(bench.notes(), []);
+    bench
+}
+
+#[test]
+fn what_was_put_in_a_files_place_after_the_plan_is_not_linked() {
+    let other = |stored: &Path| {
+        // The old one stays, so that its number is not given to the new one.
+        fs_err::rename(stored, stored.with_extension("aside")).unwrap();
+        fs_err::write(stored, vec![9; 9000]).unwrap();
+    };
+    replaced_after_the_plan(other);
+    replaced_after_the_plan(|stored| {
+        fs_err::rename(stored, stored.with_extension("aside")).unwrap();
+        std::os::unix::fs::symlink(stored.with_extension("aside"), stored).unwrap();
+    });
+    let bench =
+        replaced_after_the_plan(|stored| fs_err::hard_link(stored, stored.with_extension("more")).unwrap());
+    assert_ne!(inode(&bench.target("x")), inode(&bench.stored("x")));
 }

@@ -1,8 +1,8 @@
 //! Which files get a name in the target and no copy, because the datastore has them by hard links on the same volume.
 //!
-//! Such a file must have no other name than the datastore's: with one, in the old Windows or in a profile, whoever changes the
-//! one would change the other, which a copy would not do. The same for two files of personalities with the same bytes: each
-//! gets a file of its own.
+//! Such a file must be the very one that was read, by its record on the volume: another's that had the same bytes then may have
+//! others by now, and has other streams and attributes. And it must have no other name than the datastore's: with one, in the
+//! old Windows or in a profile, whoever changes the one would change the other, which a copy would not do.
 
 use std::path::{Path, PathBuf};
 
@@ -15,20 +15,29 @@ use crate::{
 
 /// Why a file that could be linked is copied.
 const OTHER_VOLUME: &str = "the target is on another volume than the datastore, or takes no hard links";
-const IN_USE: &str =
-    "they have other names beside those in the datastore, and whoever changed one would change both";
+const OTHER_FILE: &str = "the datastore has their bytes, but by links to other files, or to none";
+const IN_USE: &str = "they have other names beside those in the datastore, and whoever changed one would change both; where these \
+                      are leftovers of a run that died, `coldstate prune` removes them";
 const DAMAGED: &str = "they are longer or shorter than when they were linked, although nobody wrote to them";
 const BY_RULE: &str = "rules leave their times or permissions to the target";
+
+/// A file of the datastore that gets a name in the target.
+#[derive(Clone, Debug)]
+pub(in crate::inject) struct Stored {
+    pub(in crate::inject) path: PathBuf,
+    /// How many names it has, all of them in the datastore.
+    pub(in crate::inject) names: u64,
+}
 
 impl Planner<'_> {
     /// Takes the file of the datastore that is linked into the target instead of being copied. Why another is not is
     /// counted.
-    pub(super) fn take_stored(&mut self, source: usize, item: &FileItem, leave: Leave) -> Option<PathBuf> {
+    pub(super) fn take_stored(&mut self, source: usize, item: &FileItem, leave: Leave) -> Option<Stored> {
         match self.find_stored(source, item, leave) {
-            Ok((path, id)) => {
+            Ok((stored, id)) => {
                 self.linked.insert(id);
                 self.plan.linked_bytes = self.plan.linked_bytes.saturating_add(item.size());
-                Some(path)
+                Some(stored)
             }
             Err(Some(reason)) => {
                 let count = self.plan.not_linked.entry(reason).or_default();
@@ -60,7 +69,7 @@ impl Planner<'_> {
         source: usize,
         item: &FileItem,
         leave: Leave,
-    ) -> Result<(PathBuf, u64), Option<&'static str>> {
+    ) -> Result<(Stored, u64), Option<&'static str>> {
         let main = item.streams.iter().find(|stream| stream.name.is_empty()).ok_or(None)?;
         let content = main.content.as_ref().filter(|_| self.links && main.ranges.is_none()).ok_or(None)?;
         if item.directory || !main.unreadable.is_empty() || kept_reparse(item).is_some() {
@@ -76,19 +85,21 @@ impl Planner<'_> {
         if leave.times || leave.security || keeps_security && item.security.is_none() {
             return Err(Some(BY_RULE));
         }
-        let found: Vec<_> =
-            stored.into_iter().filter_map(|path| Some((files::identity(&path, false).ok()?, path))).collect();
-        // One that somebody wrote to since may have any length.
-        let is_sound =
-            |found: &files::Identity| found.len == main.size || found.modified != item.times.modified.0;
-        if !found.iter().any(|(identity, _)| is_sound(identity)) {
+        let is_it = |found: &files::Identity| found.is_file && found.is_record(item.reference);
+        let found: Vec<_> = (stored.into_iter())
+            .filter_map(|path| Some((files::identity(&path, false).ok()?, path)))
+            .filter(|(identity, _)| is_it(identity))
+            .collect();
+        // On Linux a sequence number is not told, but of one record there is one file at a time: all are names of it.
+        let (identity, path) = found.first().ok_or(Some(OTHER_FILE))?;
+        // One that its owner wrote to since may have any length.
+        if identity.len != main.size && identity.modified == item.times.modified.0 {
             return Err(Some(DAMAGED));
         }
-        let names = |id: u64| found.iter().filter(|(other, _)| other.id == id).count() as u64;
-        let is_free = |found: &files::Identity| {
-            is_sound(found) && found.links == names(found.id) && !self.linked.contains(&found.id)
-        };
-        let free = found.iter().find(|(identity, _)| is_free(identity));
-        free.map(|(identity, path)| (path.clone(), identity.id)).ok_or(Some(IN_USE))
+        let names = found.len() as u64;
+        if identity.links != names || self.linked.contains(&identity.id) {
+            return Err(Some(IN_USE));
+        }
+        Ok((Stored { path: path.clone(), names }, identity.id))
     }
 }

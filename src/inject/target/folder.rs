@@ -22,6 +22,7 @@ use super::{Feature, Found, Layout, Metadata, Support, Target, TargetError, Writ
 use crate::{
     gather::Times,
     nt::{FileTime, NtString, WinPath},
+    sys::files::{Identity, identity_of},
 };
 
 /// What opens a folder only to reach what is in it.
@@ -270,10 +271,20 @@ impl Target for Folder {
         matches!((device(fs::fstat(&self.fd)), device(fs::stat(folder))), (Ok(one), Ok(other)) if one == other)
     }
 
-    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
         self.place(name)
             .and_then(|to| fs::linkat(fs::CWD, outside, &*to.folder, &*to.name, AtFlags::empty()))
-            .map_err(|errno| TargetError::new("making the hard link", name, errno))
+            .map_err(|errno| TargetError::new("making the hard link", name, errno))?;
+        self.identity(name)
+    }
+
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        const FLAGS: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+        self.place(path)
+            .and_then(|at| fs::openat(&*at.folder, &*at.name, FLAGS, Mode::empty()))
+            .map_err(io::Error::from)
+            .and_then(|found| identity_of(&found.into()))
+            .map_err(|error| TargetError::new("looking at", path, error))
     }
 
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {

@@ -13,6 +13,7 @@ use super::{Found, HiveLoader, Layout, Metadata, Support, Target, TargetError, W
 use crate::{
     inject::running::{LoadedHive, RunningWindows},
     nt::{NtString, WinPath},
+    sys::files::Identity,
     windows,
 };
 
@@ -128,8 +129,12 @@ impl Target for Live {
         self.files.takes_links_from(folder)
     }
 
-    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
         self.files.link_from(outside, name)
+    }
+
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        self.files.identity(path)
     }
 
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {

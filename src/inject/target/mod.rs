@@ -30,6 +30,7 @@ use crate::{
     gather::{Reparse, Times},
     hive::Key,
     nt::{HexBytes, NtString, SecurityDescriptor, WinPath},
+    sys::files::Identity,
 };
 
 /// `FILE_ATTRIBUTE_DIRECTORY`.
@@ -237,13 +238,21 @@ pub trait Target: Sync {
         false
     }
 
-    /// Gives a file outside of it a name in it, where nothing is.
+    /// Gives a file outside of it a name in it, where nothing is, and says which file that is.
     ///
     /// # Errors
     /// When something is there, or the target refuses: another volume, or too many names.
-    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
         let _ = outside;
         Err(TargetError::new("making the hard link", name, io::ErrorKind::Unsupported))
+    }
+
+    /// Says which file a name leads to. Links are not followed.
+    ///
+    /// # Errors
+    /// When nothing is there, or the target cannot tell.
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        Err(TargetError::new("looking at", path, io::ErrorKind::Unsupported))
     }
 
     /// Gives a file one more name where nothing is.

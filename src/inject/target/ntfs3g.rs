@@ -35,6 +35,7 @@ use super::{
 use crate::{
     gather::Times,
     nt::{FileTime, NtString, SecurityDescriptor, WinPath},
+    sys::files::Identity,
 };
 
 const ATTRIBUTES: &str = "system.ntfs_attrib_be";
@@ -241,8 +242,12 @@ impl Target for Ntfs3g {
         self.folder.takes_links_from(folder)
     }
 
-    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
         self.folder.link_from(outside, name)
+    }
+
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        self.folder.identity(path)
     }
 
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {

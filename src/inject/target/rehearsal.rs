@@ -3,7 +3,10 @@
 use std::{io, path::Path};
 
 use super::{Found, Layout, Metadata, Support, Target, TargetError, Writer};
-use crate::nt::{NtString, WinPath};
+use crate::{
+    nt::{NtString, WinPath},
+    sys::files::{self, Identity},
+};
 
 /// Answers questions from the real target and lets every change pass without making it.
 pub struct Rehearsal<'a>(pub &'a dyn Target);
@@ -74,8 +77,14 @@ impl Target for Rehearsal<'_> {
         self.0.takes_links_from(folder)
     }
 
-    fn link_from(&self, _outside: &Path, _name: &WinPath) -> Result<(), TargetError> {
-        Ok(())
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
+        let failed = |error| TargetError::new("making the hard link", name, error);
+        let now = files::identity(outside, false).map_err(failed)?;
+        Ok(Identity { links: now.links.saturating_add(1), ..now })
+    }
+
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        self.0.identity(path)
     }
 
     fn link(&self, _file: &WinPath, _name: &WinPath) -> Result<(), TargetError> {

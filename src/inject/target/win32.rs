@@ -38,14 +38,11 @@ use crate::{
     hive::Key,
     nt::{FileTime, NtString, SecurityDescriptor, WinPath},
     sys::{
-        files::{self, Basic, Purpose},
+        files::{self, Basic, Identity, Purpose, SETTABLE},
         registry::{self, LoadError},
     },
 };
 
-/// Attributes `SetFileInformationByHandle` takes: read-only, hidden, system, archive, temporary, offline, not content
-/// indexed.
-const SETTABLE: u32 = 0x01 | 0x02 | 0x04 | 0x20 | 0x100 | 0x1000 | 0x2000;
 /// `FILE_ATTRIBUTE_NORMAL`: how to say "none of them", since zero means "leave them".
 const NORMAL: u32 = 0x80;
 const DIRECTORY: u32 = 0x10;
@@ -336,10 +333,17 @@ impl Target for Win32 {
         self.has(Feature::HardLinks) && volume(&self.base).is_some_and(|here| volume(folder) == Some(here))
     }
 
-    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<(), TargetError> {
+    fn link_from(&self, outside: &Path, name: &WinPath) -> Result<Identity, TargetError> {
         const DOING: &str = "making the hard link";
         let to = self.place(DOING, name)?;
-        fs_err::hard_link(outside, &to.path).map_err(|error| TargetError::new(DOING, name, error))
+        let linked = fs_err::hard_link(outside, &to.path).and_then(|()| files::identity(&to.path, false));
+        linked.map_err(|error| TargetError::new(DOING, name, error))
+    }
+
+    fn identity(&self, path: &WinPath) -> Result<Identity, TargetError> {
+        const DOING: &str = "looking at";
+        let at = self.place(DOING, path)?;
+        files::identity(&at.path, false).map_err(|error| TargetError::new(DOING, path, error))
     }
 
     fn link(&self, file: &WinPath, name: &WinPath) -> Result<(), TargetError> {

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read as _},
     os::unix::{
         ffi::OsStringExt as _,
@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use xattr::FileExt as _;
 
 use super::{Identity, Protection, Space};
@@ -81,18 +82,33 @@ pub fn is_remote(_path: &Path) -> bool {
 /// # Errors
 /// As Linux says.
 pub fn identity(path: &Path, _unless_written: bool) -> io::Result<Identity> {
-    let stat = fs_err::symlink_metadata(path)?;
-    let ticks = stat.mtime().saturating_add(UNIX_EPOCH).saturating_mul(TICKS);
-    let modified = u64::try_from(ticks.saturating_add(stat.mtime_nsec() / 100)).unwrap_or(0);
-    Ok(Identity { id: stat.ino(), links: stat.nlink(), len: stat.len(), modified })
+    fs_err::symlink_metadata(path).map(|stat| identity_by(&stat))
 }
 
-/// Opens a file for reading, whoever it belongs to.
+/// Which file is open.
+///
+/// # Errors
+/// As Linux says.
+pub fn identity_of(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|stat| identity_by(&stat))
+}
+
+fn identity_by(stat: &Metadata) -> Identity {
+    let ticks = stat.mtime().saturating_add(UNIX_EPOCH).saturating_mul(TICKS);
+    let modified = u64::try_from(ticks.saturating_add(stat.mtime_nsec() / 100)).unwrap_or(0);
+    Identity { id: stat.ino(), links: stat.nlink(), len: stat.len(), modified, is_file: stat.is_file() }
+}
+
+/// Opens a file for reading, whoever it belongs to; a symbolic link is none.
 ///
 /// # Errors
 /// As Linux says.
 pub fn open_of_others(path: &Path) -> io::Result<File> {
-    Ok(fs_err::File::open(path)?.into())
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.read(true).options_mut().custom_flags(flags);
+    Ok(options.open(path)?.into())
 }
 
 /// Removes a name of a file. Its other names, and all that they lead to, stay.

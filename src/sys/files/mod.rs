@@ -11,13 +11,14 @@ mod linux;
 mod win32;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    create_private, flush_volume, identity, is_remote, open_of_others, protection, remove_name, space,
+    create_private, flush_volume, identity, identity_of, is_remote, open_of_others, protection, remove_name,
+    space,
 };
 #[cfg(windows)]
 pub use win32::{
-    Basic, FileSystem, Purpose, basic, control, create_private, enable_privileges, file_system, flush_volume,
-    identity, is_remote, open, open_of_others, protection, remove_name, security, set_basic,
-    set_extended_attributes, set_security, set_short_name, short_name, space,
+    Basic, FileSystem, Purpose, SETTABLE, basic, control, create_private, enable_privileges, file_system,
+    flush_volume, identity, identity_of, is_remote, open, open_of_others, protection, remove_name, security,
+    set_basic, set_extended_attributes, set_security, set_short_name, short_name, space,
 };
 
 #[cfg(target_os = "linux")]
@@ -58,6 +59,21 @@ pub struct Identity {
     pub len: u64,
     /// Last write of its data, in 100 ns since 1601.
     pub modified: u64,
+    /// It is a file, and neither a folder nor a link to something else.
+    pub is_file: bool,
+}
+
+/// Where a sequence number stands above an MFT record number.
+const SEQUENCE_SHIFT: u32 = 48;
+
+impl Identity {
+    /// Whether it is the file with this MFT record number in the low 48 bits and sequence number above. Windows gives the
+    /// sequence number with the number of a file, Linux does not.
+    pub fn is_record(&self, reference: u64) -> bool {
+        let number = |whole: u64| whole & (u64::MAX >> (u64::BITS - SEQUENCE_SHIFT));
+        let sequence = self.id >> SEQUENCE_SHIFT;
+        number(self.id) == number(reference) && (sequence == 0 || self.id == reference)
+    }
 }
 
 /// Bytes that can be written in a folder.
@@ -95,4 +111,19 @@ pub fn on_volume(path: &Path) -> Option<OnVolume> {
     let (root, serial) = volume_root(&there)?;
     let path = there.strip_prefix(&root).ok()?.join(rest);
     Some(OnVolume { serial, root, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_record_and_where_told_by_its_use() {
+        let is_record = |id, reference| {
+            Identity { id, links: 1, len: 0, modified: 0, is_file: true }.is_record(reference)
+        };
+        let reference = 7 << SEQUENCE_SHIFT | 1234;
+        assert!(is_record(1234, reference) && is_record(reference, reference));
+        assert!(!is_record(1235, reference) && !is_record(8 << SEQUENCE_SHIFT | 1234, reference));
+    }
 }

@@ -30,13 +30,14 @@ use windows_sys::Win32::{
         TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES,
     },
     Storage::FileSystem::{
-        BY_HANDLE_FILE_INFORMATION, CREATE_NEW, CreateFileW, DELETE, FILE_ATTRIBUTE_NORMAL,
-        FILE_ATTRIBUTE_READONLY, FILE_BASIC_INFO, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-        FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES,
-        FILE_WRITE_EA, FileBasicInfo, FindClose, FindFirstFileW, GetDiskFreeSpaceExW, GetDriveTypeW,
-        GetFileInformationByHandle, GetFileInformationByHandleEx, GetVolumeInformationByHandleW,
-        GetVolumeInformationW, GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle,
-        WIN32_FIND_DATAW, WRITE_DAC, WRITE_OWNER,
+        BY_HANDLE_FILE_INFORMATION, CREATE_NEW, CreateFileW, DELETE, FILE_ATTRIBUTE_DIRECTORY,
+        FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_BASIC_INFO,
+        FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE,
+        FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_EA, FileBasicInfo, FindClose,
+        FindFirstFileW, GetDiskFreeSpaceExW, GetDriveTypeW, GetFileInformationByHandle,
+        GetFileInformationByHandleEx, GetVolumeInformationByHandleW, GetVolumeInformationW,
+        GetVolumePathNameW, OPEN_EXISTING, READ_CONTROL, SetFileInformationByHandle, WIN32_FIND_DATAW,
+        WRITE_DAC, WRITE_OWNER,
     },
     System::{
         IO::{DeviceIoControl, IO_STATUS_BLOCK},
@@ -51,6 +52,9 @@ use crate::sys::{aligned, status::to_result, wide::wide};
 
 /// Largest security descriptor asked for; NTFS keeps at most 64 KiB.
 const MAX_SECURITY: u32 = 1 << 20;
+/// Attributes that [`set_basic`] takes: read-only, hidden, system, archive, temporary, offline, not content indexed.
+pub const SETTABLE: u32 = 0x01 | 0x02 | 0x04 | 0x20 | 0x100 | 0x1000 | 0x2000;
+
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -64,6 +68,8 @@ pub enum Purpose {
     Create,
     /// To change how the data of a file or folder that is there lie on the disk.
     Data,
+    /// To read and set times and attributes.
+    Attributes,
     /// To read and set metadata.
     Metadata,
     /// To set extended attributes.
@@ -115,6 +121,7 @@ pub fn open(path: &Path, purpose: Purpose) -> io::Result<File> {
         Purpose::ReadUnlessWritten => (GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, OPEN_EXISTING),
         Purpose::Create => (GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, CREATE_NEW),
         Purpose::Data => (GENERIC_READ | GENERIC_WRITE, all, OPEN_EXISTING),
+        Purpose::Attributes => (FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES, all, OPEN_EXISTING),
         Purpose::Metadata => (metadata, all, OPEN_EXISTING),
         Purpose::ExtendedAttributes => (FILE_WRITE_EA, all, OPEN_EXISTING),
         Purpose::AllMetadata => (metadata | ACCESS_SYSTEM_SECURITY, all, OPEN_EXISTING),
@@ -237,14 +244,24 @@ pub fn set_basic(file: &File, basic: Basic) -> io::Result<()> {
     })
 }
 
-/// Which file a name leads to; an error too where someone has it open for writing and that is asked.
+/// Which file a name leads to; an error too where someone has it open for writing and that is asked, whoever it belongs to.
+///
+/// # Errors
+/// As Windows says.
+pub fn identity(path: &Path, unless_written: bool) -> io::Result<Identity> {
+    if unless_written {
+        enable_backup();
+    }
+    let purpose = if unless_written { Purpose::ReadUnlessWritten } else { Purpose::Hold };
+    identity_of(&open(path, purpose)?)
+}
+
+/// Which file is open.
 ///
 /// # Errors
 /// As Windows says.
 #[allow(unsafe_code)]
-pub fn identity(path: &Path, unless_written: bool) -> io::Result<Identity> {
-    let purpose = if unless_written { Purpose::ReadUnlessWritten } else { Purpose::Hold };
-    let file = open(path, purpose)?;
+pub fn identity_of(file: &File) -> io::Result<Identity> {
     let mut info = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open, and `info` is a writable structure of the type that is asked for.
     check(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) })?;
@@ -255,6 +272,7 @@ pub fn identity(path: &Path, unless_written: bool) -> io::Result<Identity> {
         links: info.nNumberOfLinks.into(),
         len: wide(info.nFileSizeHigh, info.nFileSizeLow),
         modified: wide(written.dwHighDateTime, written.dwLowDateTime),
+        is_file: info.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT) == 0,
     })
 }
 
@@ -263,9 +281,14 @@ pub fn identity(path: &Path, unless_written: bool) -> io::Result<Identity> {
 /// # Errors
 /// As Windows says.
 pub fn open_of_others(path: &Path) -> io::Result<File> {
+    enable_backup();
+    open(path, Purpose::Read)
+}
+
+/// Enables the right to make backups.
+fn enable_backup() {
     static ENABLED: Once = Once::new();
     ENABLED.call_once(|| enable_privileges(&["SeBackupPrivilege"]));
-    open(path, Purpose::Read)
 }
 
 /// Removes a name of a file. Its other names, and all that they lead to, stay.
@@ -276,17 +299,24 @@ pub fn open_of_others(path: &Path) -> io::Result<File> {
 /// As Windows says.
 pub fn remove_name(path: &Path) -> io::Result<()> {
     let Err(refused) = fs_err::remove_file(path) else { return Ok(()) };
-    let file = open(path, Purpose::Metadata)?;
-    let before = basic(&file)?;
-    if before.attributes & FILE_ATTRIBUTE_READONLY == 0 {
+    let Ok(file) = open(path, Purpose::Attributes) else { return Err(refused) };
+    let before = basic(&file)?.attributes;
+    if before & FILE_ATTRIBUTE_READONLY == 0 {
         return Err(refused);
     }
-    let set = |attributes| set_basic(&file, Basic { attributes, ..Basic::default() });
-    set(before.attributes & !FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_NORMAL)?;
+    // `FILE_ATTRIBUTE_NORMAL` says "none of them", since zero means "leave them".
+    let set = |attributes| {
+        let attributes = attributes & SETTABLE | FILE_ATTRIBUTE_NORMAL;
+        set_basic(&file, Basic { attributes, ..Basic::default() })
+    };
+    let is_last = identity_of(&file)?.links <= 1;
+    set(before & !FILE_ATTRIBUTE_READONLY)?;
     let removed = fs_err::remove_file(path);
-    // Where it had no other name there is nothing left to be set.
-    let _ = set(before.attributes);
-    removed
+    // Of a file that is gone there is nothing left to be set.
+    match set(before) {
+        Err(error) if removed.is_err() || !is_last => removed.and(Err(error)),
+        _ => removed,
+    }
 }
 
 /// Sends a control code (`FSCTL_…`) that takes `input` and answers nothing.
