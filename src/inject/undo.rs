@@ -77,6 +77,8 @@ struct Undo<'a> {
     /// The files as they are. Each folder is looked at once, when the first entry is about something in it; entries are in
     /// the order of the old disk, not of folders.
     now: RefCell<Files>,
+    /// Files that were linked from the datastore and have no name but this by now.
+    orphans: HashSet<WinPath>,
 }
 
 /// Time of last write and length.
@@ -102,7 +104,14 @@ fn is_same(now: Look, left: Look) -> bool {
 
 impl<'a> Undo<'a> {
     fn new(target: &'a dyn Target, left: Option<Files>, record: &'a Record) -> Self {
-        Self { target, left, record, staying: Vec::new(), now: RefCell::default() }
+        Self {
+            target,
+            left,
+            record,
+            staying: Vec::new(),
+            now: RefCell::default(),
+            orphans: HashSet::new(),
+        }
     }
 
     fn all(&mut self, entries: &[Entry]) -> Left {
@@ -132,6 +141,7 @@ impl<'a> Undo<'a> {
     /// Takes one change back. None where there is nothing to do.
     fn one(&mut self, entry: &Entry) -> Option<(String, Result<(), Stays>)> {
         Some(match entry {
+            Entry::Created { path } if self.orphans.contains(path) => return None,
             Entry::Created { path } => (path.to_string(), self.remove(path)),
             Entry::Replaced { path, aside, before } => (path.to_string(), self.put_back(path, aside, before)),
             Entry::Changed { path, before } => {
@@ -209,10 +219,20 @@ impl<'a> Undo<'a> {
     }
 
     /// Gives a file of the datastore the metadata back that it had, before its name in the target goes. One that was written
-    /// later stays, of which the next entry tells, and one whose name has gone has them back already.
-    fn bring_back(&self, path: &WinPath, before: &Metadata) -> Result<(), Stays> {
+    /// later stays, of which the next entry tells, and one whose name has gone has them back already. What the inject made was
+    /// a name: where the datastore has none of the file any more, the file is the user's only one, and stays.
+    fn bring_back(&mut self, path: &WinPath, before: &Metadata) -> Result<(), Stays> {
         if self.is_later(path) {
             return Ok(());
+        }
+        match self.target.identity(path) {
+            Err(error) if error.is_absent() => return Ok(()),
+            Ok(found) if found.links > 1 => {}
+            looked => {
+                self.orphans.insert(path.clone());
+                looked?;
+                return Err(Stays::Kept("the datastore no longer has it, so it stays".to_owned()));
+            }
         }
         match self.target.set(path, before) {
             Err(error) if error.is_absent() => Ok(()),
@@ -239,10 +259,12 @@ impl<'a> Undo<'a> {
         if !self.target.exists(aside)? {
             return Ok(());
         }
-        if self.is_changed(path)? {
-            return Err(Stays::Kept(format!(
-                "it was written after the inject, and stays; what was there before is {aside}"
-            )));
+        let came = match self.orphans.contains(path) {
+            true => Some("the datastore no longer has it, so it stays"),
+            false => self.is_changed(path)?.then_some("it was written after the inject, and stays"),
+        };
+        if let Some(came) = came {
+            return Err(Stays::Kept(format!("{came}; what was there before is {aside}")));
         }
         self.remove(path)?;
         self.target.rename(aside, path)?;

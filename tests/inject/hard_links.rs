@@ -9,7 +9,7 @@ use std::{
 
 use coldstate::{
     gather::Hash,
-    inject::{self, Done, InjectError, Journal, Options, Placed, Plan, Rehearsal, Target},
+    inject::{self, Done, InjectError, Journal, Merge, Options, Placed, Plan, Rehearsal, Target},
     record::{Note, Outcome, Record},
 };
 
@@ -235,4 +235,46 @@ fn what_was_put_in_a_files_place_after_the_plan_is_not_linked() {
     let bench =
         replaced_after_the_plan(|stored| fs_err::hard_link(stored, stored.with_extension("more")).unwrap());
     assert_ne!(inode(&bench.target("x")), inode(&bench.stored("x")));
+}
+
+#[test]
+fn an_undo_keeps_the_last_name_of_a_file() {
+    let mut bench = Bench::new();
+    fs_err::write(bench.target("there"), "before").unwrap();
+    for (name, byte) in [("only", 1), ("there", 2), ("still", 3)] {
+        let bytes = [byte; 9000];
+        bench.store(name, &bytes, &bytes);
+        bench.take(name, &bytes, name);
+    }
+    let target = inject::open(&bench.folder.path().join("target")).unwrap();
+    let placed = [Placed::as_it_is(&bench.personality)];
+    let options = Options { hard_links: true, merge: Merge::Replace };
+    let plan = inject::plan(&placed, &*target, &options, &bench.record).unwrap();
+    let path = bench.folder.path().join("journal");
+    let journal = Journal::create(&path, &*target).unwrap();
+    let done = inject::act(&plan, &placed, &*target, &journal, &bench.record).unwrap();
+    assert_eq!(done.linked, 3);
+    for name in ["only", "there"] {
+        fs_err::remove_file(bench.stored(name)).unwrap();
+    }
+    inject::undo(&path, &bench.record).unwrap();
+    assert_eq!(fs_err::read(bench.target("only")).unwrap(), [1; 9000]);
+    assert_eq!(fs_err::read(bench.target("there")).unwrap(), [2; 9000]);
+    assert!(!bench.target("still").exists() && bench.stored("still").exists());
+    let notes = bench.notes();
+    let about = |name: &str| {
+        let notes = notes.iter().filter(|note| note.item == name && note.outcome == Outcome::Skipped);
+        notes.map(|note| &*note.reason).collect::<Vec<_>>()
+    };
+    let reason = "the datastore no longer has it, so it stays";
+    assert_eq!(about(r"\only"), [reason], "{notes:?}");
+    let [one, other] = about(r"\there")[..] else { panic!("{notes:?}") };
+    assert!(one == reason && other.starts_with(&format!("{reason}; what was there before is")), "{notes:?}");
+    assert!(
+        about(r"\still").is_empty() && notes.iter().all(|note| note.outcome == Outcome::Skipped),
+        "{notes:?}"
+    );
+    // A second time changes nothing.
+    inject::undo(&path, &bench.record).unwrap();
+    assert_eq!(fs_err::read(bench.target("only")).unwrap(), [1; 9000]);
 }
