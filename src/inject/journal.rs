@@ -27,8 +27,11 @@ use crate::{
     sys::files::{self, Protection},
 };
 
-/// Number of the journal's form; another number is not read.
-const FORMAT: u32 = 1;
+/// Number of the journal's form: since 2 there may be [`Entry::Linked`], which a program that knows only 1 must not take for the
+/// broken end of a journal.
+const FORMAT: u32 = 2;
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,7 +298,7 @@ fn read_from(path: &Path, file: fs_err::File) -> Result<Journalled, InjectError>
             return Err(not_a_journal(number));
         }
         match serde_json::from_slice(&line) {
-            Ok(Entry::Started { format: FORMAT, target, running, computer, .. }) if at == 0 => {
+            Ok(Entry::Started { format: OLDEST..=FORMAT, target, running, computer, .. }) if at == 0 => {
                 started = Some((target, running, computer));
             }
             Ok(_) if started.is_none() => return Err(not_a_journal(number)),
