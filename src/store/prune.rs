@@ -161,10 +161,13 @@ impl Datastore {
         let (mut going, waiting) = prune.ready(&mut marks)?;
         (prune.done.waiting_packs, prune.done.waiting_bytes) = sizes(&loaded, &waiting);
         // A run that is waited for no longer may have committed since the first look.
+        let is_alone = prune.is_alone()?;
         needed.extend(prune.needed(&mut seen)?);
         let copied = prune.rescue(&loaded, &mut going, &needed)?;
         prune.finish(&loaded, &going, copied, &marks)?;
-        prune.links(&loaded, &needed)?;
+        if is_alone {
+            prune.links(&loaded, &needed)?;
+        }
         Ok(prune.done)
     }
 
@@ -459,12 +462,14 @@ impl Prune<'_> {
         Ok(())
     }
 
-    /// Removes the hard links that no personality needs. A run at work may rely on those it made for another personality,
-    /// and on no others: while one is, all stay.
+    /// Whether no run is at work. One may rely on the hard links that it made for another personality, and on no others, and
+    /// commit as it ends: whoever asks this before the last look at what is needed has seen that.
+    fn is_alone(&self) -> Result<bool, StoreError> {
+        Ok(self.done.runs_at_work == 0 && self.runs()?.is_empty())
+    }
+
+    /// Removes the hard links that no personality needs. While a run is at work, all stay.
     fn links(&mut self, loaded: &Loaded, needed: &HashSet<Hash>) -> Result<(), StoreError> {
-        if self.done.runs_at_work > 0 || !self.runs()?.is_empty() {
-            return Ok(());
-        }
         let mut left: HashMap<Hash, usize> = HashMap::new();
         for file in &loaded.links.files {
             let count = left.entry(file.folder).or_default();
