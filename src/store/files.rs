@@ -15,8 +15,7 @@ use std::{
 
 use fs_err as fs;
 
-use super::links::remove_tree;
-use crate::gather::Hash;
+use crate::{gather::Hash, sys::files as system};
 
 /// Size of the buffer before a temporary file: large writes, because each is a round trip on a share.
 const WRITE_BUFFER: usize = 256 * 1024;
@@ -66,13 +65,21 @@ pub(super) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 pub(super) struct Scratch {
     dir: PathBuf,
     count: AtomicU64,
+    /// There may be hard links in it.
+    has_links: bool,
 }
 
 impl Scratch {
     pub(super) fn new(root: &Path) -> io::Result<Self> {
         let dir = root.join("tmp").join(hex(&unique_id()));
         fs::create_dir_all(&dir)?;
-        Ok(Self { dir, count: AtomicU64::new(0) })
+        Ok(Self { dir, count: AtomicU64::new(0), has_links: false })
+    }
+
+    /// The same in a datastore that keeps files by hard links, or in one that does not.
+    pub(super) fn with_links(mut self, has_links: bool) -> Self {
+        self.has_links = has_links;
+        self
     }
 
     /// The folder.
@@ -113,7 +120,10 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // Nobody can act on a failure here, and what stays behind harms nothing.
         // `tmp` itself stays: another writer may be about to make its folder in it.
-        let _ = remove_tree(&self.dir);
+        let _ = match self.has_links {
+            true => system::remove_tree_with_links(&self.dir),
+            false => fs::remove_dir_all(&self.dir),
+        };
     }
 }
 

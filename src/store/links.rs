@@ -297,19 +297,9 @@ impl Datastore {
     /// # Errors
     /// When not all of it can be removed.
     pub fn remove(root: &Path) -> io::Result<()> {
-        remove_tree(root)
+        let has_links = fs::symlink_metadata(root.join(FOLDER)).is_ok_and(|folder| folder.is_dir());
+        if has_links { system::remove_tree_with_links(root) } else { fs::remove_dir_all(root) }
     }
-}
-
-/// Removes a folder with all that is in it, links to files of others too.
-pub(super) fn remove_tree(folder: &Path) -> io::Result<()> {
-    for path in list(folder)? {
-        match fs::symlink_metadata(&path)?.is_dir() {
-            true => remove_tree(&path)?,
-            false => system::remove_name(&path)?,
-        }
-    }
-    fs::remove_dir(folder)
 }
 
 /// What a writer needs to give files of a volume one more name.

@@ -144,6 +144,7 @@ impl Datastore {
         progress: &Progress,
     ) -> Result<Pruned, StoreError> {
         let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
+        let scratch = scratch.with_links(self.config().has_links());
         let mut prune = Prune { store: self, how, progress, scratch, done: Pruned::default() };
         prune.remove_dead_runs()?;
         self.forget_index();
@@ -490,7 +491,8 @@ impl Prune<'_> {
             }
         }
         for (folder, _) in left.iter().filter(|(_, left)| **left == 0) {
-            links::remove_tree(&links::folder(&self.store.root, *folder)).map_err(StoreError::Write)?;
+            let folder = links::folder(&self.store.root, *folder);
+            system::remove_tree_with_links(&folder).map_err(StoreError::Write)?;
         }
         self.store.forget_index();
         Ok(())

@@ -182,6 +182,7 @@ impl Datastore {
     pub fn writer_with(&self, compression: Compression) -> Result<Writer<'_>, StoreError> {
         // The folder first, then the marks, then the index: `prune.rs` says why.
         let scratch = Scratch::new(&self.root).map_err(StoreError::before_writing)?;
+        let scratch = scratch.with_links(self.config().has_links());
         let room = Room::new(&self.root).map_err(StoreError::Write)?;
         let marked = self.marked_packs()?;
         self.forget_index();

@@ -119,6 +119,14 @@ pub fn remove_name(path: &Path) -> io::Result<()> {
     fs_err::remove_file(path)
 }
 
+/// Removes a folder with all that is in it, names of files of others too. Links are not followed.
+///
+/// # Errors
+/// As Linux says.
+pub fn remove_tree_with_links(folder: &Path) -> io::Result<()> {
+    fs_err::remove_dir_all(folder)
+}
+
 /// The mount point that a folder is below, and the serial number of the NTFS volume that is mounted there.
 pub(super) fn volume_root(folder: &Path) -> Option<(PathBuf, u32)> {
     let mounts = fs_err::read("/proc/self/mountinfo").ok()?;

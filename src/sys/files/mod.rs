@@ -12,13 +12,14 @@ mod win32;
 #[cfg(target_os = "linux")]
 pub use linux::{
     create_private, flush_volume, identity, identity_of, is_remote, open_of_others, protection, remove_name,
-    space,
+    remove_tree_with_links, space,
 };
 #[cfg(windows)]
 pub use win32::{
     Basic, FileSystem, Purpose, SETTABLE, basic, control, create_private, enable_privileges, file_system,
-    flush_volume, identity, identity_of, is_remote, open, open_of_others, protection, remove_name, security,
-    set_basic, set_extended_attributes, set_security, set_short_name, short_name, space,
+    flush_volume, identity, identity_of, is_remote, open, open_of_others, protection, remove_name,
+    remove_tree_with_links, security, set_basic, set_extended_attributes, set_security, set_short_name,
+    short_name, space,
 };
 
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ use std::{
     mem::size_of,
     os::windows::{
         ffi::OsStringExt as _,
+        fs::MetadataExt as _,
         io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
     },
     path::{Component, Path, PathBuf, Prefix},
@@ -317,6 +318,42 @@ pub fn remove_name(path: &Path) -> io::Result<()> {
         Err(error) if removed.is_err() || !is_last => removed.and(Err(error)),
         _ => removed,
     }
+}
+
+/// Removes a folder with all that is in it, names of files of others too. Links are not followed.
+///
+/// The standard library does that, and on Windows 10 takes read-only files along; what an older Windows refuses is removed
+/// name by name.
+///
+/// # Errors
+/// As Windows says.
+pub fn remove_tree_with_links(folder: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => remove_tree(folder),
+        result => result,
+    }
+}
+
+fn remove_tree(folder: &Path) -> io::Result<()> {
+    // While it is open, nobody can put a link in its place.
+    let held = open(folder, Purpose::Hold)?;
+    let kind = |attributes| {
+        (attributes & FILE_ATTRIBUTE_DIRECTORY != 0, attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0)
+    };
+    if kind(basic(&held)?.attributes) != (true, false) {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        match kind(fs_err::symlink_metadata(&path)?.file_attributes()) {
+            (true, false) => remove_tree(&path)?,
+            // A junction, or a link to a folder: itself.
+            (true, true) => fs_err::remove_dir(&path)?,
+            (false, _) => remove_name(&path)?,
+        }
+    }
+    drop(held);
+    fs_err::remove_dir(folder)
 }
 
 /// Sends a control code (`FSCTL_…`) that takes `input` and answers nothing.
