@@ -42,6 +42,9 @@ const LIST: &str = "list";
 /// First bytes of a list; 16 random ones follow, so that the same files linked again are another folder.
 const MAGIC: &[u8; 8] = b"CSLINKS\x01";
 const UNIQUE_LEN: usize = 16;
+/// Bytes of a list after which another folder is begun: far below what a reader refuses ([`index::MAX_FILE_LEN`]), whatever the
+/// last file adds.
+const FULL: usize = 32 << 20;
 /// Bytes before the chunks of one file: hash of the content, flags, count.
 const FILE_HEAD_LEN: usize = 40;
 /// Who opens the file does not find the bytes that were read: it is encrypted by EFS.
@@ -320,9 +323,28 @@ pub(super) struct Linking {
 /// The links of one personality.
 #[derive(Debug, Default)]
 pub(super) struct NewLinks {
-    folder: Option<PathBuf>,
-    listed: Vec<Listed>,
+    /// All are full but the last.
+    folders: Vec<NewFolder>,
     known: Vec<(u64, (Hash, FileTime))>,
+}
+
+/// A folder of links in the making.
+#[derive(Debug)]
+struct NewFolder {
+    path: PathBuf,
+    listed: Vec<Listed>,
+    /// Length of its list in bytes.
+    len: usize,
+}
+
+impl NewLinks {
+    /// The folder for the next link.
+    fn folder(&mut self, scratch: &Scratch) -> io::Result<&mut NewFolder> {
+        if self.folders.last().is_none_or(|last| last.len >= FULL) {
+            self.folders.push(NewFolder { path: scratch.folder()?, listed: Vec::new(), len: 0 });
+        }
+        self.folders.last_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 impl Linking {
@@ -357,22 +379,18 @@ impl Linking {
         if let Some((_, changed)) = known.filter(|(hash, _)| *hash == content.hash) {
             return Ok(Some(changed));
         }
-        let folder = match &new.folder {
-            Some(folder) => folder,
-            None => new.folder.insert(scratch.folder()?),
-        };
-        let name = folder.join(new.listed.len().to_string());
+        let folder = new.folder(scratch)?;
+        let name = folder.path.join(folder.listed.len().to_string());
         if let Err(reason) = self.try_link(&name, file) {
             self.copied.fetch_add(1, Ordering::Relaxed);
             let mut first = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert_with(|| format!("{}: {reason}", file.path));
             return Ok(None);
         }
-        new.listed.push(Listed {
-            content: content.hash,
-            encrypted: file.encrypted,
-            chunks: content.chunks.clone(),
-        });
+        let chunks = content.chunks.clone();
+        folder.len =
+            folder.len.saturating_add(FILE_HEAD_LEN).saturating_add(chunks.len().saturating_mul(ENTRY_LEN));
+        folder.listed.push(Listed { content: content.hash, encrypted: file.encrypted, chunks });
         new.known.push((file.reference, (content.hash, file.changed)));
         self.files.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(content.size, Ordering::Relaxed);
@@ -401,15 +419,19 @@ impl Linking {
     /// Makes the links of a personality appear. Their volume has them on its disk afterwards: whoever reads it raw finds
     /// the files as they are now.
     pub(super) fn publish(&self, new: NewLinks, root: &Path) -> io::Result<()> {
-        let Some(folder) = new.folder.filter(|_| !new.listed.is_empty()) else { return Ok(()) };
-        let bytes = encode(files::unique_id(), &new.listed);
-        let mut list = fs::File::create(folder.join(LIST))?;
-        list.write_all(&bytes)?;
-        list.sync_all()?;
-        drop(list);
         let to = root.join(FOLDER);
-        fs::create_dir_all(&to)?;
-        files::rename(&folder, &to.join(Hash::of(&bytes).to_string()))?;
+        for NewFolder { path, listed, .. } in new.folders.iter().filter(|folder| !folder.listed.is_empty()) {
+            let bytes = encode(files::unique_id(), listed);
+            let mut list = fs::File::create(path.join(LIST))?;
+            list.write_all(&bytes)?;
+            list.sync_all()?;
+            drop(list);
+            fs::create_dir_all(&to)?;
+            files::rename(path, &to.join(Hash::of(&bytes).to_string()))?;
+        }
+        if new.known.is_empty() {
+            return Ok(());
+        }
         // Without the rights to, the system does it when it likes.
         let _ = system::flush_volume(root);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(new.known);
