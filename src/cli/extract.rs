@@ -57,7 +57,11 @@ pub(super) fn run(console: &Console, args: &args::Extract) -> Result<Exit, UserE
     let there = match (&args.datastore, args.dry_run) {
         (Some(folder), false) => {
             choices.demand_password(args.password.is_given())?;
-            open_existing(folder, &args.password)?
+            let there = open_existing(folder, &args.password)?;
+            if let Some(store) = there.as_ref().filter(|_| args.hard_links) {
+                store.must_have_links().map_err(|error| store_error(&error, folder))?;
+            }
+            there
         }
         _ => None,
     };
@@ -140,8 +144,8 @@ fn extract(
         console.warn("files get further names on the volume that is read (--hard-links): this extraction writes to its source");
     }
     let store = match (args.hard_links, there) {
-        (true, _) => open_for_linking(folder)?,
-        (false, Some(there)) => there,
+        (_, Some(there)) => there,
+        (true, None) => open_for_linking(folder)?,
         (false, None) => open_for_writing(folder, &args.password)?,
     };
     let header = header(args, planned)?;

@@ -129,7 +129,16 @@ impl Datastore {
             }
             result => result?,
         };
-        if store.config.has_links() { Ok(store) } else { Err(StoreError::NoLinks(root)) }
+        store.must_have_links()?;
+        Ok(store)
+    }
+
+    /// Refuses a datastore of copies.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLinks`].
+    pub fn must_have_links(&self) -> Result<(), StoreError> {
+        if self.config.has_links() { Ok(()) } else { Err(StoreError::NoLinks(self.root.clone())) }
     }
 
     /// Writes `datastore.json`; false when it was there.

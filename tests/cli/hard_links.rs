@@ -191,6 +191,9 @@ fn links_are_refused_where_there_can_be_none() {
     run!("extract", "--source", volume.image(), "--user", "jsmith", "--datastore", store).ends(0);
     refused!(27, ["is a datastore of copies"];
         "extract", "--source", volume.image(), "--all-users", "--hard-links", "--datastore", store);
+    // And that is said before anything is looked at.
+    refused!(27, ["is a datastore of copies"];
+        "extract", "--source", volume.path("nothing"), "--all-users", "--hard-links", "--datastore", store);
     // Elsewhere on the volume it is done, and said.
     let other = volume.root().join("Other store");
     let ran =
