@@ -104,14 +104,7 @@ fn is_same(now: Look, left: Look) -> bool {
 
 impl<'a> Undo<'a> {
     fn new(target: &'a dyn Target, left: Option<Files>, record: &'a Record) -> Self {
-        Self {
-            target,
-            left,
-            record,
-            staying: Vec::new(),
-            now: RefCell::default(),
-            orphans: HashSet::new(),
-        }
+        Self { target, left, record, staying: Vec::new(), now: RefCell::default(), orphans: HashSet::new() }
     }
 
     fn all(&mut self, entries: &[Entry]) -> Left {
@@ -222,7 +215,7 @@ impl<'a> Undo<'a> {
     /// later stays, of which the next entry tells, and one whose name has gone has them back already. What the inject made was
     /// a name: where the datastore has none of the file any more, the file is the user's only one, and stays.
     fn bring_back(&mut self, path: &WinPath, before: &Metadata) -> Result<(), Stays> {
-        if self.is_later(path) {
+        if self.is_changed(path)? {
             return Ok(());
         }
         match self.target.identity(path) {
