@@ -554,18 +554,21 @@ fn attack(
     let before = whole();
     let before_outside = outside(root);
     for merge in [Merge::Refuse, Merge::Replace, Merge::Newest] {
-        let target = inject::open(root).unwrap();
-        let windows = new_windows::read(&*target);
-        let anna = anna(&windows);
-        let placement = place(&windows, Some(&anna), hostile.variables.clone(), hostile.rules.clone());
-        let placed = [Placed { source: &hostile.personality, placement }];
         let record = Record::default();
-        let plan = inject::plan(&placed, &*target, &Options { merge, ..Options::default() }, &record)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let path = work.join(format!("{name} {merge}"));
-        let journal = Journal::create(&path, &*target).unwrap();
-        inject::act(&plan, &placed, &*target, &journal, &record)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        // A volume is not let go while the target is open.
+        {
+            let target = inject::open(root).unwrap();
+            let windows = new_windows::read(&*target);
+            let anna = anna(&windows);
+            let placement = place(&windows, Some(&anna), hostile.variables.clone(), hostile.rules.clone());
+            let placed = [Placed { source: &hostile.personality, placement }];
+            let plan = inject::plan(&placed, &*target, &Options { merge, ..Options::default() }, &record)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let journal = Journal::create(&path, &*target).unwrap();
+            inject::act(&plan, &placed, &*target, &journal, &record)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
         settle();
         let after = outside(root);
         let changed: Vec<_> =
