@@ -1,6 +1,8 @@
 //! What a user or a rule names that is not on the volume that is read.
 
-use super::run;
+use std::ffi::{OsStr, OsString};
+
+use super::{Ran, run};
 use crate::support::image;
 
 /// The one known folder of jsmith that is on a server.
@@ -35,36 +37,24 @@ fn a_folder_on_a_server_is_said_not_to_be_taken() {
     assert_eq!(plan[0]["elsewhere"][0]["item"], ITEM);
 
     // Nothing is lost by it, so that the run is simply done.
-    let said = run!(
-        "extract",
-        "--source",
-        image,
-        "--user",
-        "jsmith",
-        "--rules",
-        file,
-        "--datastore",
-        store,
-        "--log",
-        log
-    );
+    let extract = |more: &[&OsStr]| {
+        let words = ["extract", "--user", "jsmith", "--source"].map(OsString::from);
+        let files = [
+            image.as_os_str(),
+            "--rules".as_ref(),
+            file.as_os_str(),
+            "--datastore".as_ref(),
+            store.as_os_str(),
+        ];
+        Ran::of(&words.into_iter().chain(files.iter().chain(more).map(OsString::from)).collect::<Vec<_>>())
+    };
+    let said = extract(&["--log".as_ref(), log.as_os_str()]);
     let said = said.ends(0);
     let line = format!("elsewhere: {ITEM}: {REASON}");
     assert!(said.stderr.contains(&format!("warning: {line}")), "{}", said.told());
     assert!(fs_err::read_to_string(&log).unwrap().contains(&line));
 
-    let again = run!(
-        "extract",
-        "--source",
-        image,
-        "--user",
-        "jsmith",
-        "--rules",
-        file,
-        "--datastore",
-        store,
-        "--json"
-    );
+    let again = extract(&["--json".as_ref()]);
     let report = again.ends(0).json();
     assert_eq!(report["notes"][0]["outcome"], "elsewhere", "{}", report["notes"]);
     assert_eq!(report["notes"][0]["item"], ITEM);
