@@ -578,7 +578,7 @@ pub(super) fn inject_error(error: &InjectError) -> UserError {
             if cfg!(windows) {
                 "Check what is in it, then let only administrators write it (`icacls FILE /setowner *S-1-5-32-544`, `icacls FILE /inheritance:r /grant *S-1-5-32-544:F`) and run again; nothing was changed."
             } else {
-                "Check what is in it, then let only yourself write it (`chown`, `chmod go-w`) and run again; nothing was changed."
+                "Check what is in it, then let only yourself write it (`chown`, `chmod go-w`; on a disk without permissions, such as FAT, name a copy of it on one that has them) and run again; nothing was changed."
             },
         ),
         InjectError::OtherComputer { .. } => {

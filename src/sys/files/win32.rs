@@ -157,7 +157,7 @@ pub fn create_private(path: &Path, security: Option<&[u8]>) -> io::Result<File> 
         bInheritHandle: 0,
     });
     let attributes = attributes.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let name = wide(path);
+    let name = wide(extended(path));
     let share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     // SAFETY: `name` ends with a NUL; the attributes are none or name an aligned descriptor, whose parts the caller's type has
     // checked to lie inside of it; all live until the call returns. No template is given.
@@ -179,13 +179,22 @@ pub fn create_private(path: &Path, security: Option<&[u8]>) -> io::Result<File> 
     Ok(unsafe { File::from_raw_handle(handle) })
 }
 
-/// Who may write to an open file.
+/// A new file's path in the extended form, which its folder gives. Some volumes of memory have none: there it stays short.
+fn extended(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match (fs_err::canonicalize(folder.unwrap_or(Path::new("."))), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// Who may write to an open file. Where the file system keeps that and does not let it be read, it may be anybody.
 pub fn protection(file: &File, path: &Path) -> Protection {
     let keeps = file_system(file).is_ok_and(|system| system.flags & FILE_PERSISTENT_ACLS != 0);
     if !keeps || is_remote(path) {
         return Protection::Unknown;
     }
-    security(file, false).map_or(Protection::Unknown, Protection::Descriptor)
+    security(file, false).map_or(Protection::Open, Protection::Descriptor)
 }
 
 /// True for a path on a share of another computer.
@@ -608,5 +617,22 @@ pub fn enable_privileges(names: &[&str]) {
                 ptr::null_mut(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_made_deep_in_a_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = (0..8).fold(folder.path().to_owned(), |path, _| path.join("x".repeat(40)));
+        fs_err::create_dir_all(&deep).unwrap();
+        let path = deep.join("journal");
+        assert!(path.as_os_str().len() > 260);
+        drop(create_private(&path, None).unwrap());
+        assert!(path.exists());
+        assert_eq!(create_private(&path, None).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 }
